@@ -1,0 +1,48 @@
+# Everything happens in .venv; a bare machine needs git, make and Python >= 3.11 with venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_FLAGS := --quiet --disable-pip-version-check
+
+.PHONY: demo test check format tools prove bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/safefs demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest --cov --cov-report= --cov-config=pyproject.toml $(ARGS)
+	$(BIN)/python -m coverage report --include='safefs/paths.py,safefs/policy.py,safefs/root.py,safefs/kernel/*,safefs/operations/*' --fail-under=95 --precision=1
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The suite at its full counts: longer races, more threads, more cycles.
+prove: $(VENV)/.dev
+	SAFEFS_PROFILE=prove $(BIN)/python -m pytest $(ARGS)
+
+# Programs of Debian that tests use as real clients; without root, those tests skip by name.
+tools:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  command -v strace >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq strace; }; \
+	else echo "make tools: not root on Debian, so tests that need strace will skip"; fi
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,0 +1,52 @@
+"""Where opens and refusals are reported: ``sys.audit`` and the logger ``safefs.audit``.
+
+Events, for a hook set with ``sys.addaudithook`` (PEP 578):
+
+``safefs.open`` (path, flags)
+    before each descriptor that a caller's path obtains, with the caller's path and the ``os.O_*``
+    flags. A hook that raises prevents the open.
+``safefs.denied`` (path, rule, component)
+    for each refusal: the caller's path, why it was refused, and the component that decided, or
+    None. Nothing about the outside is in it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from safefs.errors import EscapeError, InvalidPathError, PolicyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from typing import TypeVar
+
+    Refusal = TypeVar("Refusal", EscapeError, InvalidPathError, PolicyError)
+
+
+def refused(error: Refusal) -> Refusal:
+    """Report a refusal and hand it back, for ``raise refused(EscapeError(...))``."""
+    path, rule, component = _facts(error)
+    sys.audit("safefs.denied", path, rule, component)
+    _logger().info("denied: %s (%s)", ascii(path), rule)
+    return error
+
+
+def _facts(
+    error: EscapeError | InvalidPathError | PolicyError,
+) -> tuple[str | bytes | None, str, str | bytes | None]:
+    if isinstance(error, EscapeError):
+        return error.filename, error.reason, error.component
+    if isinstance(error, PolicyError):
+        return error.filename, error.rule, None
+    return error.path, error.reason, None
+
+
+def _logger() -> logging.Logger:
+    # Imported at the first refusal: logging costs more at import than the whole core.
+    import logging
+
+    logger = logging.getLogger("safefs.audit")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    return logger

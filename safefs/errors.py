@@ -1,0 +1,166 @@
+"""What safefs raises.
+
+Exception
+└── SafefsError
+    ├── InvalidPathError      ValueError       text that can be no path: NUL, unencodable
+    ├── EscapeError           PermissionError  the path leads out of the root
+    ├── PolicyError           PermissionError  inside, but the policy of the disk forbids it
+    ├── SameFileError         OSError          source and destination are one file
+    ├── UnknownDiskError      KeyError         no disk of that name
+    ├── MissingFolderError    FileNotFoundError  the folder of a disk does not exist
+    ├── UnsafeFolderError     PermissionError  the folder of a disk is not one safefs will open
+    └── ConfigError           ValueError       safefs.toml, or an argument of Storage, is wrong
+
+Whatever else the operating system raises passes through unchanged: an ``OSError`` with its errno,
+and the path that the caller gave as its ``filename``.
+
+Every error survives ``pickle`` and ``copy`` with equal attributes.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, EINVAL, ENOENT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    AnyPath = str | bytes
+
+
+class SafefsError(Exception):
+    """The family: everything that safefs itself refuses."""
+
+    # What the constructor takes, by attribute name, so that a copy is built as the original was.
+    _fields: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = {name: getattr(self, name) for name in self._fields}
+        return _rebuild, (type(self), fields), self.__dict__ or None
+
+
+def _rebuild(kind: type[SafefsError], fields: dict[str, Any]) -> SafefsError:
+    return kind(**fields)
+
+
+class InvalidPathError(SafefsError, ValueError):
+    """Text that can name no file: it holds NUL, or cannot be encoded for the file system."""
+
+    _fields = ("path", "reason")
+
+    def __init__(self, path: AnyPath, reason: str) -> None:
+        super().__init__(f"{reason}: {path!r}")
+        self.path = path
+        self.reason = reason
+
+
+class EscapeError(SafefsError, PermissionError):
+    """The path leads out of the root.
+
+    ``filename`` is the path as the caller gave it, ``component`` the part of it (or of a link on
+    its way) at which it left, or None where the kernel did not say; ``reason`` is one of the
+    ``REASON`` words below. Neither ever tells anything about what lies outside. errno is EACCES.
+    """
+
+    _fields = ("filename", "component", "reason", "filename2")
+
+    ABSOLUTE_PATH = "absolute path"
+    ABSOLUTE_LINK = "link with an absolute target"
+    ABOVE_ROOT = "'..' above the root"
+    MAGIC_LINK = "magic link"
+    OUTSIDE = "outside the root"
+
+    def __init__(
+        self,
+        filename: AnyPath | None,
+        component: AnyPath | None = None,
+        reason: str = OUTSIDE,
+        filename2: AnyPath | None = None,
+    ) -> None:
+        hint = "; leave out the first '/'" if reason == self.ABSOLUTE_PATH else ""
+        message = f"path leaves the root ({reason}{hint})"
+        OSError.__init__(self, EACCES, message, filename, None, filename2)
+        self.component = component
+        self.reason = reason
+
+
+class PolicyError(SafefsError, PermissionError):
+    """The path stays inside, but the policy of its disk forbids the operation.
+
+    ``rule`` names the field of ``Policy`` that decided. errno is EACCES.
+    """
+
+    _fields = ("filename", "rule", "reason", "filename2")
+
+    def __init__(
+        self,
+        filename: AnyPath | None,
+        rule: str,
+        reason: str,
+        filename2: AnyPath | None = None,
+    ) -> None:
+        OSError.__init__(self, EACCES, f"refused by {rule}: {reason}", filename, None, filename2)
+        self.rule = rule
+        self.reason = reason
+
+
+class SameFileError(SafefsError, OSError):
+    """Source and destination are the same file; nothing was changed. errno is EINVAL."""
+
+    _fields = ("filename", "filename2")
+
+    def __init__(self, filename: AnyPath | None, filename2: AnyPath | None = None) -> None:
+        OSError.__init__(
+            self, EINVAL, "source and destination are the same file", filename, None, filename2
+        )
+
+
+class UnknownDiskError(SafefsError, KeyError):
+    """No disk of that name; ``known`` are the names there are."""
+
+    _fields = ("name", "known")
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = known
+
+    def __str__(self) -> str:
+        known = ", ".join(self.known) or "none"
+        return f"no disk is named {self.name!r} (there are: {known})"
+
+
+class MissingFolderError(SafefsError, FileNotFoundError):
+    """The folder that a disk stands on does not exist. errno is ENOENT."""
+
+    _fields = ("disk", "filename")
+
+    def __init__(self, disk: str, filename: AnyPath | None) -> None:
+        shown = os.fsdecode(filename or "")
+        message = f"the folder of disk {disk!r} does not exist; create it with: mkdir -p {shown!r}"
+        OSError.__init__(self, ENOENT, message, filename)
+        self.disk = disk
+
+
+class UnsafeFolderError(SafefsError, PermissionError):
+    """The folder that a disk would stand on is not one that safefs opens. errno is EACCES."""
+
+    _fields = ("disk", "filename", "reason")
+
+    def __init__(self, disk: str, filename: AnyPath | None, reason: str) -> None:
+        OSError.__init__(self, EACCES, f"the folder of disk {disk!r} {reason}", filename)
+        self.disk = disk
+        self.reason = reason
+
+
+class ConfigError(SafefsError, ValueError):
+    """A configuration that cannot be meant; ``source`` is the file, ``key`` the place in it."""
+
+    _fields = ("source", "key", "reason")
+
+    def __init__(self, source: str, key: str, reason: str) -> None:
+        super().__init__(f"{source}: {key}: {reason}" if key else f"{source}: {reason}")
+        self.source = source
+        self.key = key
+        self.reason = reason

@@ -1,0 +1,142 @@
+"""Gate 1: untrusted text becomes a ``RelPath`` once, and is never parsed again.
+
+Nothing here touches a file system. What a path means is the kernel's business (gate 2); here it is
+only made sure that the text is one the kernel will read as it was written: exactly ``str`` or
+``bytes``, encodable, without NUL, and not absolute.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from safefs.audit import refused
+from safefs.errors import EscapeError, InvalidPathError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+# str.encode() is four times as fast as os.fsencode, and the same where the file system speaks
+# UTF-8, which is everywhere but under an old-fashioned locale.
+_UTF8 = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
+
+
+class RelPath:
+    """A path beneath some root: bytes for the kernel, and the caller's own spelling for messages.
+
+    Immutable by convention. Components are kept as they came, ``..`` and doubled slashes
+    included: only the kernel knows what they mean.
+    """
+
+    __slots__ = ("raw", "shown")
+
+    def __init__(self, raw: bytes, shown: str | bytes) -> None:
+        self.raw = raw
+        self.shown = shown
+
+    @classmethod
+    def parse(cls, path: StrOrBytesPath) -> RelPath:
+        """Check untrusted text and coerce it, once.
+
+        Raises ``TypeError`` for anything but str, bytes and os.PathLike (an int is a descriptor to
+        ``os``, and not to us); ``InvalidPathError`` for NUL and for text that the file system's
+        encoding cannot hold; ``EscapeError`` for an absolute path. A subclass of str or bytes is
+        read for its true content: its own methods are never asked.
+        """
+        text = path if type(path) is str else _exactly(path)
+        raw = _encoded(text) if isinstance(text, str) else text
+        if b"\0" in raw:
+            raise refused(InvalidPathError(text, "a path holds no NUL"))
+        if raw[:1] == b"/":
+            raise refused(EscapeError(text, None, EscapeError.ABSOLUTE_PATH))
+        return cls(raw, text)
+
+    def __repr__(self) -> str:
+        return f"RelPath({self.shown!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self.raw == other.raw if isinstance(other, RelPath) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+    @property
+    def text(self) -> str:
+        """The path as str; bytes that are no text come as surrogate escapes."""
+        return os.fsdecode(self.raw)
+
+    @property
+    def names(self) -> list[bytes]:
+        """The components without the empty ones; ``.`` and ``..`` are kept."""
+        return [name for name in self.raw.split(b"/") if name]
+
+    def split(self) -> tuple[bytes, bytes, bool]:
+        """(what comes before the last component, the last component, whether a slash follows it).
+
+        >>> RelPath.parse("a/b/c/").split()
+        (b'a/b/', b'c', True)
+        """
+        bare = self.raw.rstrip(b"/")
+        cut = bare.rfind(b"/") + 1
+        return bare[:cut], bare[cut:], len(bare) != len(self.raw)
+
+    def join(self, name: bytes) -> RelPath:
+        """This path with one more component, shown as the caller would have written it."""
+        raw = b"/".join((self.raw.rstrip(b"/"), name)) if self.raw not in (b"", b".") else name
+        return RelPath(raw, raw if isinstance(self.shown, bytes) else os.fsdecode(raw))
+
+    def decode(self, name: bytes) -> str | bytes:
+        """``name`` in the caller's type: bytes for one who gave bytes, as ``os`` does."""
+        return name if isinstance(self.shown, bytes) else os.fsdecode(name)
+
+
+def _exactly(path: StrOrBytesPath) -> str | bytes:
+    text = os.fspath(path)
+    if isinstance(text, str):
+        return str.__str__(text)
+    return bytes.__getitem__(text, slice(None))
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode() if _UTF8 else os.fsencode(text)
+    except UnicodeEncodeError:
+        pass
+    try:
+        return os.fsencode(text)
+    except UnicodeEncodeError:
+        raise refused(
+            InvalidPathError(text, "the file system's encoding cannot hold this text")
+        ) from None
+
+
+_RESERVED = frozenset('<>:"/\\|?*') | frozenset(map(chr, range(32)))
+_DIGITS = "0123456789\u00b9\u00b2\u00b3"  # Windows reads the superscripts as digits here
+_DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}) | {
+    port + digit for port in ("COM", "LPT") for digit in _DIGITS
+}
+_LONGEST = 255  # UTF-16 code units: NTFS, APFS and exFAT
+
+
+def unportable(name: str) -> str | None:
+    """Why Windows or macOS would refuse or change this one name, or None where neither would.
+
+    From Microsoft's "Naming Files, Paths, and Namespaces": reserved characters, a trailing dot or
+    space, and the names of devices, which stand in every directory and keep their meaning with any
+    extension (``NUL.txt``) and with spaces before it.
+    """
+    if name in ("", ".", ".."):
+        return "it is no name"
+    for char in name:
+        if char in _RESERVED:
+            return f"it holds {char!r}"
+        if "\ud800" <= char <= "\udfff":
+            return "it is no Unicode text"
+    if name[-1] in ". ":
+        return "it ends in a dot or a space"
+    if name.split(".", 1)[0].rstrip(" ").upper() in _DEVICES:
+        return "it is the name of a device"
+    if len(name.encode("utf-16-le")) > 2 * _LONGEST:
+        return f"it is longer than {_LONGEST} UTF-16 units"
+    return None
