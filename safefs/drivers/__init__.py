@@ -1,0 +1,1 @@
+"""What a Disk stands on."""

@@ -1,0 +1,137 @@
+"""The protocol between a Disk and what it stands on, and the values that travel over it.
+
+A driver does exactly what it is told, for paths that have passed gate 1. Defaults, text encodings,
+lists of paths and the words of Laravel are the Disk's; containment and policy are the driver's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from stat import S_IMODE
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
+
+from safefs.errors import EscapeError, InvalidPathError, PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Self
+
+    from safefs.paths import RelPath
+    from safefs.policy import Policy
+
+Kind = Literal["file", "directory", "symlink", "other"]
+
+# What "it is not there" is made of, for exists and its kin: each is False, all else is raised.
+ABSENT = (FileNotFoundError, NotADirectoryError, EscapeError, InvalidPathError, PolicyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What a disk knows of one entry. A bucket has none of ``os.stat_result``; this it has.
+
+    ``size`` in bytes; ``mtime_ns`` in nanoseconds since the epoch; ``mode`` the permission bits
+    with the file type, as ``os.stat`` gives them. The ``st_*`` names are there for code that was
+    written for ``pathlib``.
+    """
+
+    kind: Kind
+    size: int
+    mtime_ns: int
+    mode: int
+
+    @property
+    def modified(self) -> datetime:
+        """When the content was last changed: aware, UTC."""
+        return datetime.fromtimestamp(self.mtime_ns / 1e9, tz=UTC)
+
+    @property
+    def permissions(self) -> int:
+        """The permission bits alone."""
+        return S_IMODE(self.mode)
+
+    @property
+    def st_size(self) -> int:
+        return self.size
+
+    @property
+    def st_mode(self) -> int:
+        return self.mode
+
+    @property
+    def st_mtime(self) -> float:
+        return self.mtime_ns / 1e9
+
+    @property
+    def st_mtime_ns(self) -> int:
+        return self.mtime_ns
+
+
+class Driver(Protocol):
+    """What a Disk asks of its storage.
+
+    Paths are beneath the driver's root. Errors are ``OSError`` with the caller's path, or safefs's
+    own refusals. Every method is safe to call from several threads.
+    """
+
+    policy: Policy
+
+    def read(self, path: RelPath) -> bytes:
+        """The whole content of a regular file."""
+
+    def open(self, path: RelPath, mode: str) -> BinaryIO:
+        """A binary file object; ``mode`` as of the builtin, with ``b``. Makes no parents."""
+
+    def write(
+        self, path: RelPath, chunks: Iterable[bytes], *, permissions: int | None = None
+    ) -> None:
+        """Replace the file as a whole, or create it; on any error nothing has changed.
+
+        A link in the last place is replaced, not followed. Makes no parents. ``permissions``: for
+        the new file; None keeps those of the file that is replaced, or is 0666 less the umask.
+        """
+
+    def stat(self, path: RelPath) -> Stat:
+        """What the path leads to; links inside are followed."""
+
+    def lstat(self, path: RelPath) -> Stat:
+        """The entry itself; a link is a link."""
+
+    def scan(self, path: RelPath) -> Iterator[tuple[str, Stat]]:
+        """(name, lstat) of each entry of a directory, in no order."""
+
+    def walk(self, path: RelPath) -> Iterator[tuple[str, list[str], list[str]]]:
+        """(directory from the driver's root, its directories, all its other entries), top down.
+
+        Names are sorted; a link is never entered and is among the others. The root itself is "".
+        """
+
+    def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:
+        """Make a directory, with ``parents`` those above it too."""
+
+    def rmdir(self, path: RelPath) -> None:
+        """Remove an empty directory."""
+
+    def remove(self, path: RelPath) -> None:
+        """Remove one entry that is no directory; a link itself, never what it leads to."""
+
+    def remove_tree(self, path: RelPath) -> None:
+        """Remove a directory and all beneath it; the root itself is refused."""
+
+    def copy(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
+        """Copy one regular file, content and permissions; ``target`` is replaced as a whole."""
+
+    def rename(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
+        """Rename a file, link or directory."""
+
+    def chmod(self, path: RelPath, permissions: int) -> None:
+        """Set the permission bits of what the path leads to."""
+
+    def touch(self, path: RelPath) -> None:
+        """Set the modification time of an existing entry to now."""
+
+    def narrowed(self, path: RelPath | None, policy: Policy) -> Self:
+        """A driver of its own, on a directory beneath this one, under this policy."""
+
+    def close(self) -> None:
+        """Give up the storage; open file objects stay open. May be called twice."""
