@@ -44,10 +44,7 @@ class RelPath:
         encoding cannot hold; ``EscapeError`` for an absolute path. A subclass of str or bytes is
         read for its true content: its own methods are never asked.
         """
-        text = path if type(path) is str else _exactly(path)
-        raw = _encoded(text) if isinstance(text, str) else text
-        if b"\0" in raw:
-            raise refused(InvalidPathError(text, "a path holds no NUL"))
+        raw, text = encode(path)
         if raw[:1] == b"/":
             raise refused(EscapeError(text, None, EscapeError.ABSOLUTE_PATH))
         return cls(raw, text)
@@ -89,6 +86,19 @@ class RelPath:
     def decode(self, name: bytes) -> str | bytes:
         """``name`` in the caller's type: bytes for one who gave bytes, as ``os`` does."""
         return name if isinstance(self.shown, bytes) else os.fsdecode(name)
+
+
+def encode(path: StrOrBytesPath) -> tuple[bytes, str | bytes]:
+    """(the bytes for the kernel, the exact str or bytes they came as); absolute paths too.
+
+    ctypes and the kernel end a string at NUL, so this check is what stands between ``a.txt`` and
+    ``a.txt\\0.png``. Raises as ``RelPath.parse`` does.
+    """
+    text = path if type(path) is str else _exactly(path)
+    raw = _encoded(text) if isinstance(text, str) else text
+    if b"\0" in raw:
+        raise refused(InvalidPathError(text, "a path holds no NUL"))
+    return raw, text
 
 
 def _exactly(path: StrOrBytesPath) -> str | bytes:

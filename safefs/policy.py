@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _FIELDS = ("read_only", "symlinks", "same_filesystem", "portable_names", "top_level_dot_entries")
 
+# Every value that a field can have, each after those that allow more.
+_STRICTNESS = (False, "inside", "allow", True, "never", "refuse")
+
 
 class Policy:
     """What is allowed beneath a root. Frozen; equal, hashed and printed by every field.
@@ -88,6 +91,14 @@ class Policy:
     def replace(self, **changes: Any) -> Policy:
         """A policy with these fields changed."""
         return Policy(**{**dict(zip(_FIELDS, self._values(), strict=True)), **changes})
+
+    def narrowed(self, other: Policy) -> Policy:
+        """What both policies allow: never more than either."""
+        strictest = {
+            field: max(getattr(self, field), getattr(other, field), key=_STRICTNESS.index)
+            for field in _FIELDS
+        }
+        return Policy(**strictest)
 
     def check(self, path: RelPath, *, writes: bool) -> None:
         """Refuse what can be refused without looking: called between resolve and act.

@@ -1,0 +1,114 @@
+"""Gate 2: a ``RelPath`` becomes a descriptor here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from errno import EACCES, EAGAIN, EINVAL, ELOOP, ENOENT, ENOSYS, EPERM, EXDEV
+
+from safefs.audit import refused
+from safefs.errors import EscapeError, PolicyError, SafefsError
+from safefs.kernel import openat2, probe, syscalls, walk
+from safefs.paths import RelPath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safefs.kernel.handle import Handle
+
+# What a kernel without openat2, and a sandbox that forbids it, answer. EPERM and EACCES may also
+# be the honest answer; then the walk gives it again. That openat2 once worked proves nothing: a
+# filter may have come since.
+_NO_OPENAT2 = frozenset({ENOSYS, EPERM, EACCES, EINVAL})
+_RETRIES = 128  # of EAGAIN: any rename on the machine during a ".." causes one
+
+
+def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> int:
+    """Open ``path`` beneath the root and nothing else; the descriptor is close-on-exec.
+
+    Raises ``EscapeError`` where the path leads out, ``PolicyError`` where the policy forbids it,
+    and ``OSError`` with the caller's path for the rest. A slash at the end demands a directory,
+    also under O_NOFOLLOW: openat(2) would follow ``link/`` there (CVE-2026-39822), so the slash
+    is turned into O_DIRECTORY first.
+    """
+    flags |= os.O_CLOEXEC
+    sys.audit("safefs.open", path.shown, flags)
+    if flags & os.O_NOFOLLOW and path.raw[-1:] == b"/":
+        path, flags = RelPath(path.raw.rstrip(b"/"), path.shown), flags | os.O_DIRECTORY
+    if probe.forced == "walk":
+        return _walk(handle, path, flags, mode)
+    if handle.guarded:
+        return _open_guarded(handle, path, flags, mode)
+    fd = openat2.open_beneath(handle, path.raw, flags, mode)
+    return fd if fd >= 0 else _openat2_said_no(handle, path, flags, mode, -fd)
+
+
+def _open_guarded(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
+    """Where entries at the top are refused it must be known what was reached.
+
+    Without links and dots the spelling is the true path, and holds no dot entry; all else goes to
+    the walk, which knows its own way.
+    """
+    raw = path.raw
+    if raw in (b"", b".") or (raw[:1] != b"." and b"/." not in raw):
+        fd = openat2.open_beneath(handle, raw, flags, mode, syscalls.RESOLVE_NO_SYMLINKS)
+        if fd >= 0:
+            return fd
+    return _walk(handle, path, flags, mode)
+
+
+def _openat2_said_no(handle: Handle, path: RelPath, flags: int, mode: int, error: int) -> int:
+    if error == EAGAIN:
+        if b".." in path.raw:
+            return _retry(handle, path, flags, mode)
+        # A ".." in a link met a rename, or this is a lease: the walk can tell, openat2 cannot.
+        return _walk(handle, path, flags, mode)
+    if error in (EXDEV, ELOOP):
+        raise _explained(handle, path, flags, error)
+    if probe.forced != "openat2" and (
+        error in _NO_OPENAT2 or (error == ENOENT and not openat2.answers(handle))
+    ):
+        return _walk(handle, path, flags, mode)
+    raise OSError(error, os.strerror(error), path.shown)
+
+
+def _retry(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
+    for _ in range(_RETRIES):
+        fd = openat2.open_beneath(handle, path.raw, flags, mode)
+        if fd >= 0:
+            return fd
+        if fd != -EAGAIN:
+            return _openat2_said_no(handle, path, flags, mode, -fd)
+    return _walk(handle, path, flags, mode)
+
+
+def _walk(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
+    try:
+        return walk.open_beneath(handle, path, flags, mode)
+    except SafefsError:
+        raise
+    except OSError as error:
+        error.filename = path.shown
+        raise
+
+
+def _explained(handle: Handle, path: RelPath, flags: int, error: int) -> OSError:
+    """The error that tells why openat2 gave EXDEV or ELOOP.
+
+    It does not say which component left, spells a forbidden mount with the same EXDEV as an
+    escape, and a magic link, a forbidden link and a loop with the same ELOOP. The walk goes the
+    way once more to find out; what it may reach is closed again, since openat2 has refused it.
+    """
+    wanted = syscalls.O_PATH | flags & (os.O_NOFOLLOW | os.O_DIRECTORY)
+    if flags & os.O_CREAT and flags & os.O_EXCL:
+        wanted |= os.O_NOFOLLOW
+    try:
+        syscalls.close(walk.open_beneath(handle, path, wanted))
+    except (EscapeError, PolicyError) as reason:
+        return reason
+    except OSError as reason:
+        if reason.errno == error:
+            reason.filename = path.shown
+            return reason
+    if error == EXDEV:
+        return refused(EscapeError(path.shown))
+    return OSError(error, os.strerror(error), path.shown)

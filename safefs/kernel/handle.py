@@ -1,0 +1,80 @@
+"""A root held as a descriptor, with the policy that governs it."""
+
+from __future__ import annotations
+
+import os
+
+from safefs.kernel import syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safefs.paths import RelPath
+    from safefs.policy import Policy
+
+
+class Handle:
+    """An open root directory: what every operation is given, and what keeps the number alive.
+
+    Closing puts a dead descriptor over the number, so that a thread in the middle of a call meets
+    an error and never another directory. The number itself is freed with the last reference.
+    """
+
+    __slots__ = ("__weakref__", "checked", "closed", "fd", "guarded", "mount", "policy", "resolve")
+
+    def __init__(self, fd: int, policy: Policy) -> None:
+        self.closed = False
+        self.fd = fd
+        self.policy = policy
+        self.checked = policy.read_only or policy.portable_names
+        self.guarded = policy.top_level_dot_entries == "refuse"
+        self.mount = syscalls.mount_id(fd) if policy.same_filesystem else None
+        self.resolve = (
+            syscalls.RESOLVE_BENEATH
+            | syscalls.RESOLVE_NO_MAGICLINKS
+            | (syscalls.RESOLVE_NO_SYMLINKS if policy.symlinks == "never" else 0)
+            | (syscalls.RESOLVE_NO_XDEV if policy.same_filesystem else 0)
+        )
+
+    @property
+    def plain(self) -> bool:
+        """Whether no policy has a say in where a path may lead."""
+        return not self.guarded and self.mount is None
+
+    def is_root(self, fd: int) -> bool:
+        """Whether the descriptor is of the root directory itself."""
+        here, there = syscalls.fstat(self.fd), syscalls.fstat(fd)
+        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+    def permit(self, path: RelPath, *, writes: bool) -> None:
+        """The one check of the policy: after a path is resolved, before it is acted on."""
+        if self.checked:
+            self.policy.check(path, writes=writes)
+
+    def close(self) -> None:
+        """Give up the directory; what is in the middle of a call gets an error."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            dead = syscalls.open(os.devnull, syscalls.O_SEARCH | os.O_CLOEXEC)
+        except OSError:
+            return  # no descriptor to spare: the number stays until the last reference goes
+        try:
+            syscalls.dup2(dead, self.fd, False)
+        finally:
+            syscalls.close(dead)
+
+    def __del__(self) -> None:
+        try:
+            syscalls.close(self.fd)
+        except (AttributeError, OSError, TypeError):
+            pass  # __init__ did not get as far as the descriptor, or the interpreter is ending
+
+
+class Closed:
+    """What stands in a Root's place for its handle once it is closed: every use is an error."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> object:
+        raise ValueError("operation on a closed Root")

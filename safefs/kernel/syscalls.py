@@ -1,0 +1,197 @@
+"""Every system call of safefs, as a module attribute that is looked up at each call.
+
+This is the one seam: a test that replaces ``syscalls.open`` sees, fails or races every open that
+safefs makes. No other module uses ``ctypes``, or calls ``os`` on a name or a descriptor.
+
+Calls that Python lacks are made through ``ctypes``. They return -errno instead of raising (an
+exception costs more than the call) and pass only descriptors, flags, pointers and sizes below
+2**31, at most six arguments to the C function: without argtypes ctypes passes a Python int as a
+32-bit C int. Argtypes are left out because converting through them costs half as much again as the
+whole open. CDLL and not PyDLL: a stuck network mount must not hold the GIL.
+"""
+
+# ruff: noqa: A001  (these are the system's own names)
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from errno import EINTR, ENOSYS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+if os.name != "posix":  # pragma: no cover
+    raise ImportError("safefs resolves paths with openat, so it needs a POSIX system")
+
+# As they stand in os; the names are the system's.
+open = os.open
+close = os.close
+stat = os.stat
+fstat = os.fstat
+listdir = os.listdir
+scandir = os.scandir
+mkdir = os.mkdir
+rmdir = os.rmdir
+unlink = os.unlink
+rename = os.rename
+link = os.link
+symlink = os.symlink
+readlink = os.readlink
+fchmod = os.fchmod
+chmod = os.chmod
+utime = os.utime
+ftruncate = os.ftruncate
+fsync = os.fsync
+read = os.read
+pread = os.pread
+write = os.write
+dup2 = os.dup2
+set_blocking = os.set_blocking
+urandom = os.urandom
+
+LINUX = sys.platform.startswith("linux")
+
+if LINUX:
+    copy_file_range = os.copy_file_range
+    getxattr = os.getxattr
+    setxattr = os.setxattr
+    listxattr = os.listxattr
+    removexattr = os.removexattr
+
+# O_PATH asks no read permission; macOS has O_SEARCH for that, elsewhere it is needed.
+O_PATH: int = getattr(os, "O_PATH", 0)
+O_SEARCH: int = O_PATH or getattr(os, "O_SEARCH", 0)
+DIRECTORY = O_SEARCH | os.O_DIRECTORY | os.O_CLOEXEC  # a directory to resolve beneath
+LISTING = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK  # one to read the names of
+
+AT_EMPTY_PATH = 0x1000
+RENAME_NOREPLACE = 1  # linux/fs.h
+RENAME_EXCL = 4  # renameatx_np(2), macOS
+
+RESOLVE_NO_XDEV = 0x01  # openat2(2), linux/openat2.h
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_NO_SYMLINKS = 0x04
+RESOLVE_BENEATH = 0x08
+
+PROC_SUPER_MAGIC = 0x9FA0  # linux/magic.h
+_STATX_MNT_ID = 0x1000  # linux/stat.h, since 5.8
+_STATX_SIZE, _STATX_MASK_AT, _STATX_MNT_ID_AT = 256, 0, 144  # struct statx
+
+# One number each on every architecture but alpha, which counts from 110 further on.
+_ALPHA = 110 if LINUX and os.uname().machine == "alpha" else 0
+_SYS_OPENAT2 = 437 + _ALPHA
+_SYS_FCHMODAT2 = 452 + _ALPHA
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_syscall = _libc.syscall
+_errno = ctypes.get_errno
+_byref = ctypes.byref
+
+
+class _OpenHow(ctypes.Structure):
+    """struct open_how of openat2(2)."""
+
+    _fields_ = (
+        ("flags", ctypes.c_uint64),
+        ("mode", ctypes.c_uint64),
+        ("resolve", ctypes.c_uint64),
+    )
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long))
+
+
+_SIZEOF_OPEN_HOW = ctypes.sizeof(_OpenHow)
+
+
+def open_how(flags: int, mode: int, resolve: int) -> Any:
+    """A pointer to the argument of ``openat2``, to be kept and used again.
+
+    openat2 refuses a mode where nothing can be created, and bits that no mode has.
+    """
+    return _byref(_OpenHow(flags, mode & 0o7777 if flags & os.O_CREAT else 0, resolve))
+
+
+def openat2(dir_fd: int, path: bytes, how: Any) -> int:
+    """openat2(2): a descriptor, or -errno."""
+    fd: int = _syscall(_SYS_OPENAT2, dir_fd, path, how, _SIZEOF_OPEN_HOW)
+    while fd < 0:
+        error = _errno()
+        if error != EINTR:
+            return -error
+        fd = _syscall(_SYS_OPENAT2, dir_fd, path, how, _SIZEOF_OPEN_HOW)  # as PEP 475 does
+    return fd
+
+
+def _optional(name: str) -> Any:
+    """A function of libc, or None where this libc lacks it."""
+    try:
+        return getattr(_libc, name)
+    except AttributeError:
+        return None
+
+
+_renameat2 = _optional("renameat2") if LINUX else _optional("renameatx_np")
+_utimensat = _optional("utimensat")
+_fstatfs = _optional("fstatfs") if LINUX else None
+_statx = _optional("statx") if LINUX else None
+_NOREPLACE = RENAME_NOREPLACE if LINUX else RENAME_EXCL
+
+
+def rename_noreplace(src_dir_fd: int, src: bytes, dst_dir_fd: int, dst: bytes) -> int:
+    """renameat2(2) with RENAME_NOREPLACE: 0, or -errno; -ENOSYS where the C library has no word."""
+    if _renameat2 is None:
+        return -ENOSYS
+    return 0 if _renameat2(src_dir_fd, src, dst_dir_fd, dst, _NOREPLACE) == 0 else -_errno()
+
+
+def fchmodat2(fd: int, mode: int) -> int:
+    """fchmodat2(2) on the descriptor itself, O_PATH too (Linux 6.6): 0, or -errno."""
+    if not LINUX:
+        return -ENOSYS
+    return 0 if _syscall(_SYS_FCHMODAT2, fd, b"", mode, AT_EMPTY_PATH) == 0 else -_errno()
+
+
+def utimensat(fd: int, ns: tuple[int, int] | None) -> int:
+    """utimensat(2) on the descriptor itself, O_PATH too (Linux 5.8): 0, or -errno."""
+    if not LINUX or _utimensat is None or ctypes.sizeof(ctypes.c_long) < 8:
+        return -ENOSYS
+    times = None
+    if ns is not None:
+        times = (_Timespec * 2)(*(_Timespec(*divmod(moment, 10**9)) for moment in ns))
+    return 0 if _utimensat(fd, b"", times, AT_EMPTY_PATH) == 0 else -_errno()
+
+
+def on_procfs(fd: int) -> bool:
+    """Whether the descriptor lies on procfs; where fstatfs cannot say, it is taken to."""
+    if not LINUX:
+        return False
+    buffer = ctypes.create_string_buffer(256)
+    if _fstatfs is None or _fstatfs(fd, buffer) != 0:
+        return True
+    # f_type comes first and is a long, or an int on s390: 32 bits in either byte order.
+    first = buffer.raw[:8]
+    return PROC_SUPER_MAGIC in (
+        int.from_bytes(first, sys.byteorder),
+        int.from_bytes(first[:4], sys.byteorder),
+    )
+
+
+def mount_id(fd: int) -> tuple[str, int]:
+    """What tells one mount from another: the mount's number, or the device where there is none.
+
+    The device does not see a bind mount of the same file system; statx(2) since Linux 5.8 does.
+    """
+    if _statx is not None:
+        buffer = ctypes.create_string_buffer(_STATX_SIZE)
+        if _statx(fd, b"", AT_EMPTY_PATH, _STATX_MNT_ID, buffer) == 0:
+            raw = buffer.raw
+            mask = int.from_bytes(raw[_STATX_MASK_AT : _STATX_MASK_AT + 4], sys.byteorder)
+            if mask & _STATX_MNT_ID:
+                at = raw[_STATX_MNT_ID_AT : _STATX_MNT_ID_AT + 8]
+                return "mount", int.from_bytes(at, sys.byteorder)
+    return "device", fstat(fd).st_dev

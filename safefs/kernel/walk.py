@@ -1,0 +1,182 @@
+"""The resolver for every other POSIX, and for when openat2 is refused: one component at a time.
+
+Each component is opened with O_NOFOLLOW beneath the one before it, so no step can be led astray; a
+link is read and its target walked in its place. ``..`` goes back along the directories that were
+come through, which are held open: it is never asked of the file system where it could leave.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EINVAL, EISDIR, ELOOP, EMLINK, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV
+from stat import S_ISDIR, S_ISLNK
+
+from safefs.audit import refused
+from safefs.errors import EscapeError, PolicyError
+from safefs.kernel import syscalls
+from safefs.kernel.trail import Moved, Trail
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safefs.kernel.handle import Handle
+    from safefs.paths import RelPath
+
+MAX_LINKS = 40  # MAXSYMLINKS in linux/namei.h
+PATH_MAX = 4096  # linux/limits.h, with the NUL
+_STARTS = 16  # when a directory is moved while more are open than may be held
+_PROC_ROOT_INO = 1  # its links (self, mounts) are ordinary ones; those deeper down need not be
+
+# What open says of a link under O_NOFOLLOW: EMLINK on FreeBSD, EFTYPE on NetBSD, ENOTDIR with
+# O_DIRECTORY on Linux.
+_IS_LINK = frozenset({ELOOP, EMLINK, ENOTDIR, 79 if os.uname().sysname == "NetBSD" else ELOOP})
+
+
+def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> int:
+    """What openat2 with RESOLVE_BENEATH would open, or raise."""
+    if len(path.raw) >= PATH_MAX:
+        raise _os_error(ENAMETOOLONG)
+    for _ in range(_STARTS):
+        trail = Trail(handle.fd, syscalls.DIRECTORY)
+        try:
+            return _walk(handle, path, flags | os.O_CLOEXEC, mode, trail)
+        except Moved:
+            continue
+        finally:
+            trail.close()
+    raise Moved
+
+
+def _walk(handle: Handle, path: RelPath, flags: int, mode: int, trail: Trail) -> int:
+    """One long function, as it is one thought.
+
+    ``pending`` is what is still to be walked, the next component last. ``dots`` says that the path
+    ends in ``.``, ``..`` or nothing, so that it means the directory it has come to; ``slash`` that
+    a slash follows its last component, which must then be a directory.
+    """
+    pending, slash, dots = _components(path.raw)
+    follow = not (flags & os.O_NOFOLLOW or (flags & os.O_CREAT and flags & os.O_EXCL))
+    links = 0
+    while pending:
+        name = pending.pop()
+        if name == b"..":
+            if not trail.depth:
+                raise _escape(path, name, EscapeError.ABOVE_ROOT)
+            # The permission that the kernel asks for "..": to search the directory it is left from.
+            syscalls.close(syscalls.open(b".", syscalls.DIRECTORY, dir_fd=trail.fd))
+            trail.up()
+            continue
+        if not trail.depth and handle.policy.hides(name):
+            raise refused(
+                PolicyError(path.shown, "top_level_dot_entries", "a dot entry at the top")
+            )
+        last = not pending and not dots
+        if not last:
+            fd, target = _enter(trail.fd, name)
+        elif slash and flags & os.O_CREAT:
+            raise _os_error(EISDIR)
+        else:
+            wanted = flags | (os.O_DIRECTORY if slash else 0)
+            fd, target = _open_last(trail.fd, name, wanted, mode, follow=follow)
+        if fd >= 0:
+            _check_mount(handle, fd)
+            if last:
+                return fd
+            trail.push(fd)
+            continue
+        links += 1
+        if links > MAX_LINKS:
+            raise _os_error(ELOOP)
+        if target is None:  # what stood there changed between two calls: look again
+            pending.append(name)
+            continue
+        _check_link(handle, path, trail.fd, name, target)
+        names, target_slash, target_dots = _components(target)
+        pending += names
+        if last:
+            slash, dots = slash or target_slash, target_dots
+    return syscalls.open(b".", flags & ~os.O_NOFOLLOW, mode, dir_fd=trail.fd)
+
+
+def _components(raw: bytes) -> tuple[list[bytes], bool, bool]:
+    """(the names in reverse without ``.``, whether a slash follows, whether it ends in dots)."""
+    names = [name for name in raw.split(b"/") if name]
+    dots = not names or names[-1] in (b".", b"..")
+    names.reverse()
+    return [name for name in names if name != b"."], raw.endswith(b"/"), dots
+
+
+def _enter(dir_fd: int, name: bytes) -> tuple[int, bytes | None]:
+    """(the directory of this name, None), or (-1, the target of the link that stands there)."""
+    try:
+        return syscalls.open(name, syscalls.DIRECTORY | os.O_NOFOLLOW, dir_fd=dir_fd), None
+    except OSError as error:
+        if error.errno not in _IS_LINK:
+            raise
+        return -1, _target(dir_fd, name, error)
+
+
+def _open_last(
+    dir_fd: int, name: bytes, flags: int, mode: int, *, follow: bool
+) -> tuple[int, bytes | None]:
+    try:
+        fd = syscalls.open(name, flags | os.O_NOFOLLOW, mode, dir_fd=dir_fd)
+    except OSError as error:
+        if not follow or error.errno not in _IS_LINK:
+            raise
+        return -1, _target(dir_fd, name, error)
+    if not follow or not flags & syscalls.O_PATH:
+        return fd, None
+    # O_PATH with O_NOFOLLOW opens a link itself; reading it by its descriptor cannot be raced.
+    try:
+        is_link = S_ISLNK(syscalls.fstat(fd).st_mode)
+        target = syscalls.readlink(b"", dir_fd=fd) if is_link else None
+    except BaseException:
+        syscalls.close(fd)
+        raise
+    if target is None:
+        return fd, None
+    syscalls.close(fd)
+    return -1, target
+
+
+def _target(dir_fd: int, name: bytes, error: OSError) -> bytes | None:
+    """The target of a link; None when it has just been replaced; else ``error`` was the truth."""
+    try:
+        return syscalls.readlink(name, dir_fd=dir_fd)
+    except OSError as no_link:
+        if no_link.errno != EINVAL:
+            raise
+    mode = syscalls.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode
+    if S_ISLNK(mode) or S_ISDIR(mode) or error.errno != ENOTDIR:
+        return None
+    raise error
+
+
+def _check_link(handle: Handle, path: RelPath, dir_fd: int, name: bytes, target: bytes) -> None:
+    if handle.policy.symlinks == "never":
+        raise refused(PolicyError(path.shown, "symlinks", "the path goes through a link"))
+    if syscalls.on_procfs(dir_fd) and syscalls.fstat(dir_fd).st_ino != _PROC_ROOT_INO:
+        raise _escape(path, name, EscapeError.MAGIC_LINK)
+    if target[:1] == b"/":
+        raise _escape(path, name, EscapeError.ABSOLUTE_LINK)
+    if not target:
+        raise _os_error(ENOENT)
+
+
+def _check_mount(handle: Handle, fd: int) -> None:
+    if handle.mount is None:
+        return
+    try:
+        if syscalls.mount_id(fd) != handle.mount:
+            raise _os_error(EXDEV)
+    except BaseException:
+        syscalls.close(fd)
+        raise
+
+
+def _escape(path: RelPath, name: bytes, reason: str) -> EscapeError:
+    return refused(EscapeError(path.shown, path.decode(name), reason))
+
+
+def _os_error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))

@@ -1,0 +1,195 @@
+"""copy and copy_tree: whole or not at all, and links as links."""
+
+from __future__ import annotations
+
+import os
+from errno import EINVAL, ENOSYS, ENOTDIR, ENOTSUP, ENXIO, EOPNOTSUPP, EPERM, EXDEV
+from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
+
+from safefs.errors import SameFileError
+from safefs.kernel import syscalls
+from safefs.kernel.trail import MAX_HELD
+from safefs.operations.files import open_regular, write_all
+from safefs.operations.listing import open_directory
+from safefs.operations.names import rename_noreplace
+from safefs.operations.parent import Blame, Parent
+from safefs.operations.replace import (
+    Draft,
+    existing_entry,
+    parent_of_file,
+    refuse_existing,
+    temporary_name,
+)
+from safefs.operations.tree import Descent, remove_entries
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safefs.kernel.handle import Handle
+    from safefs.paths import RelPath
+
+_PERMISSIONS = 0o777  # set-id bits stay behind
+_SMALL = 1 << 16  # below this, two calls are quicker than asking the kernel to copy
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CHUNK = 1 << 30
+_CANNOT = frozenset({ENOSYS, EXDEV, EINVAL, EPERM, ENOTSUP, EOPNOTSUPP})
+
+
+def copy(handle: Handle, src: RelPath, dst: RelPath, *, replace: bool) -> None:
+    source = open_regular(handle, src, os.O_RDONLY)
+    try:
+        with parent_of_file(handle, dst) as new, Blame(src, dst):
+            found = syscalls.fstat(source)
+            if not replace:
+                refuse_existing(new)
+            existing = existing_entry(new)
+            if existing is not None and _same(existing, found):
+                raise SameFileError(src.shown, dst.shown)
+            mode = S_IMODE(found.st_mode) & _PERMISSIONS
+            with Draft(new.fd, mode) as draft:
+                copy_content(source, draft.fd, found.st_size)
+                syscalls.fchmod(draft.fd, mode)
+                draft.publish(new.name, replace=replace)
+    finally:
+        syscalls.close(source)
+
+
+def _same(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+
+
+def copy_content(source: int, target: int, size: int) -> None:
+    """All that the source holds from where it stands, in the kernel where that is quicker."""
+    if size >= _SMALL and _copy_in_kernel(source, target):
+        return
+    while chunk := syscalls.read(source, 1 << 20 if size >= _SMALL else _SMALL):
+        write_all(target, chunk)
+
+
+def _copy_in_kernel(source: int, target: int) -> bool:
+    """Whether it could; if not, nothing has been copied."""
+    if not hasattr(syscalls, "copy_file_range"):
+        return False
+    copied = 0
+    while True:
+        try:
+            step = syscalls.copy_file_range(source, target, _CHUNK)
+        except OSError as error:
+            if copied or error.errno not in _CANNOT:
+                raise
+            return False
+        if not step:
+            return copied > 0
+        copied += step
+
+
+def copy_tree(handle: Handle, src: RelPath, dst: RelPath) -> None:
+    """Filled under a temporary name and renamed at the end, so that it is whole or not there."""
+    top = open_directory(handle, src)
+    try:
+        with Parent(handle, dst, writes=True) as new, Blame(src, dst):
+            refuse_existing(new)
+            if _lies_within(handle, new.fd, top):
+                raise OSError(EINVAL, "a tree cannot be copied into itself")
+            _fill_and_publish(handle, top, new)
+    finally:
+        syscalls.close(top)
+
+
+def _lies_within(handle: Handle, fd: int, tree: int) -> bool:
+    """Whether a directory is the tree's top or beneath it, going up no further than the root."""
+    top = syscalls.fstat(tree)
+    root = syscalls.fstat(handle.fd)
+    here = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=fd)
+    while True:
+        try:
+            found = syscalls.fstat(here)
+            if _same(found, top) or _same(found, root):
+                return _same(found, top)
+            above = syscalls.open(b"..", syscalls.DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+        finally:
+            syscalls.close(here)
+        here = above
+
+
+def _fill_and_publish(handle: Handle, top: int, new: Parent) -> None:
+    name = temporary_name()
+    syscalls.mkdir(name, 0o700, dir_fd=new.fd)
+    draft = syscalls.open(name, syscalls.LISTING | os.O_NOFOLLOW, dir_fd=new.fd)
+    try:
+        _fill(handle, top, draft)
+        rename_noreplace(new.fd, name, new.fd, new.name)
+    except BaseException:
+        _discard(handle, new.fd, name, draft)
+        raise
+    finally:
+        syscalls.close(draft)
+
+
+def _discard(handle: Handle, dir_fd: int, name: bytes, draft: int) -> None:
+    try:
+        remove_entries(handle, draft)
+        syscalls.rmdir(name, dir_fd=dir_fd)
+    except OSError:
+        pass  # what went wrong before is what the caller must hear
+
+
+def _fill(handle: Handle, source: int, target: int) -> None:
+    """Copy a tree's entries; a directory gets its mode and times when it is complete."""
+    old = Descent(handle, source, MAX_HELD // 2)
+    new = Descent(handle, target, MAX_HELD // 2)
+    try:
+        pending = [iter(old.read())]
+        while pending:
+            name, is_dir = next(pending[-1], ("", False))
+            if not name:
+                _finish(old.fd, new.fd)
+                pending.pop()
+                if pending:
+                    old.up()
+                    new.up()
+            elif is_dir:
+                old.enter(name)
+                syscalls.mkdir(name, 0o700, dir_fd=new.fd)
+                new.enter(name)
+                pending.append(iter(old.read()))
+            else:
+                _copy_entry(old.fd, new.fd, name)
+    finally:
+        old.close()
+        new.close()
+
+
+def _finish(source: int, target: int) -> None:
+    found = syscalls.fstat(source)
+    syscalls.fchmod(target, S_IMODE(found.st_mode) & _PERMISSIONS)
+    syscalls.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def _copy_entry(source: int, target: int, name: str) -> None:
+    """One file or link, as it stands; ENXIO for a FIFO, a socket or a device."""
+    found = syscalls.stat(name, dir_fd=source, follow_symlinks=False)
+    if S_ISLNK(found.st_mode):
+        syscalls.symlink(syscalls.readlink(name, dir_fd=source), name, dir_fd=target)
+    elif S_ISREG(found.st_mode):
+        _copy_file(source, target, name)
+    elif S_ISDIR(found.st_mode):
+        raise OSError(ENOTDIR, "a file became a directory while its tree was copied")
+    else:
+        raise OSError(ENXIO, f"not a file, directory or link: {name!r}")
+
+
+def _copy_file(source: int, target: int, name: str) -> None:
+    old = syscalls.open(name, _READ, dir_fd=source)
+    try:
+        found = syscalls.fstat(old)
+        if not S_ISREG(found.st_mode):
+            raise OSError(ENXIO, f"not a regular file: {name!r}")
+        new = syscalls.open(name, _NEW, 0o600, dir_fd=target)
+        try:
+            copy_content(old, new, found.st_size)
+            _finish(old, new)
+        finally:
+            syscalls.close(new)
+    finally:
+        syscalls.close(old)

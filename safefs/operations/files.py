@@ -1,0 +1,219 @@
+"""Opening, reading and writing regular files."""
+
+from __future__ import annotations
+
+import io
+import os
+from errno import EISDIR, ENXIO
+from stat import S_ISDIR, S_ISREG
+
+from safefs.kernel import open_beneath, syscalls
+from safefs.operations.parent import Blame, blame
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
+
+    from safefs.kernel.handle import Handle
+    from safefs.paths import RelPath
+
+# No open blocks (a FIFO, a lease) and none takes a terminal; what is opened is looked at next.
+_CAREFUL = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_READ = os.O_RDONLY | _CAREFUL
+_WRITE = os.O_WRONLY | os.O_CREAT | _CAREFUL
+_SMALL = 1 << 16
+
+
+def open_regular(handle: Handle, path: RelPath, flags: int, mode: int = 0o666) -> int:
+    """A descriptor of a regular file.
+
+    EISDIR for a directory, ENXIO for a FIFO, a socket or a device. O_TRUNC is obeyed only after
+    that is known.
+    """
+    handle.permit(path, writes=bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)))
+    fd = open_beneath(handle, path, flags & ~os.O_TRUNC | _CAREFUL, mode)
+    try:
+        found = check_regular(fd)
+        if flags & os.O_TRUNC and found.st_size:
+            syscalls.ftruncate(fd, 0)
+    except BaseException as error:
+        syscalls.close(fd)
+        if isinstance(error, OSError):
+            blame(error, path)
+        raise
+    return fd
+
+
+def check_regular(fd: int) -> os.stat_result:
+    found = syscalls.fstat(fd)
+    if S_ISREG(found.st_mode):
+        return found
+    if S_ISDIR(found.st_mode):
+        raise OSError(EISDIR, os.strerror(EISDIR))
+    raise OSError(ENXIO, "not a regular file")
+
+
+_ACCESS = {
+    "r": os.O_RDONLY,
+    "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+    "x": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+    "a": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+}
+
+
+class Mode:
+    """The mode of the builtin ``open``, taken apart; refused as the builtin refuses it."""
+
+    __slots__ = ("binary", "flags", "raw", "text")
+
+    def __init__(self, mode: str) -> None:
+        if not isinstance(mode, str):
+            raise TypeError(f"open() argument 'mode' must be str, not {type(mode).__name__}")
+        letters = set(mode)
+        kinds = letters & set(_ACCESS)
+        if letters - set("rwxabt+") or len(letters) != len(mode) or len(kinds) != 1:
+            raise ValueError(f"invalid mode: {mode!r}")
+        self.binary = "b" in letters
+        if self.binary and "t" in letters:
+            raise ValueError("can't have text and binary mode at once")
+        kind = kinds.pop()
+        updating = "+" in letters
+        self.text = mode
+        self.raw = kind + ("+" if updating else "")
+        self.flags = _ACCESS[kind]
+        if updating:
+            self.flags = self.flags & ~os.O_WRONLY | os.O_RDWR
+
+
+def open_file(
+    handle: Handle,
+    path: RelPath,
+    mode: str,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> IO[Any]:
+    """A file object like the builtin's. Its name is the number: nobody reopens it by path."""
+    wanted = Mode(mode)
+    _check_text_arguments(wanted, buffering, encoding, errors, newline)
+    fd = open_regular(handle, path, wanted.flags)
+    try:
+        syscalls.set_blocking(fd, True)
+        raw = io.FileIO(fd, wanted.raw)
+    except BaseException:
+        syscalls.close(fd)
+        raise
+    try:
+        return _dressed(raw, wanted, buffering, encoding, errors, newline)
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _check_text_arguments(
+    mode: Mode, buffering: int, encoding: str | None, errors: str | None, newline: str | None
+) -> None:
+    """Refused before anything is opened, so that a wrong argument truncates nothing."""
+    if mode.binary:
+        given = {"encoding": encoding, "errors": errors, "newline": newline}
+        for name, value in given.items():
+            if value is not None:
+                raise ValueError(f"binary mode doesn't take an {name!r} argument")
+    elif buffering == 0:
+        raise ValueError("can't have unbuffered text I/O")
+    elif encoding is not None or errors is not None or newline is not None:
+        # Lets the text layer judge encoding, errors and newline while there is nothing to lose.
+        io.TextIOWrapper(io.BytesIO(), io.text_encoding(encoding, 4), errors, newline)
+    if buffering < -1:
+        raise ValueError("invalid buffering size")
+
+
+def _dressed(
+    raw: io.FileIO,
+    mode: Mode,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> IO[Any]:
+    if buffering == 0:
+        return raw
+    size = buffering if buffering > 1 else io.DEFAULT_BUFFER_SIZE
+    buffered: io.BufferedRandom | io.BufferedReader | io.BufferedWriter
+    if "+" in mode.raw:
+        buffered = io.BufferedRandom(raw, size)
+    elif mode.raw == "r":
+        buffered = io.BufferedReader(raw, size)
+    else:
+        buffered = io.BufferedWriter(raw, size)
+    if mode.binary:
+        return buffered
+    text = io.TextIOWrapper(
+        buffered, io.text_encoding(encoding, 4), errors, newline, buffering == 1
+    )
+    text.mode = mode.text  # type: ignore[misc]
+    return text
+
+
+def read_bytes(handle: Handle, path: RelPath) -> bytes:
+    """The whole content; a small file is one pread, and no fstat.
+
+    What is no file answers a pread of 64 KiB with nothing, all of it or an error, and is looked at
+    then. A device that answers short is the exception.
+    """
+    handle.permit(path, writes=False)
+    fd = open_beneath(handle, path, _READ)
+    try:
+        try:
+            data = syscalls.pread(fd, _SMALL, 0)
+        except OSError:
+            check_regular(fd)
+            raise
+        return data if 0 < len(data) < _SMALL else _read_rest(fd, data)
+    except OSError as error:
+        blame(error, path)
+        raise
+    finally:
+        syscalls.close(fd)
+
+
+def _read_rest(fd: int, start: bytes) -> bytes:
+    size = check_regular(fd).st_size
+    parts = [start]
+    offset = len(start)
+    while True:
+        part = syscalls.pread(fd, max(size - offset + 1, _SMALL), offset)
+        if not part:
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.append(part)
+        offset += len(part)
+        if offset == size:
+            return b"".join(parts)
+
+
+def write_bytes(handle: Handle, path: RelPath, data: bytes | bytearray | memoryview) -> int:
+    """Write in place, as ``pathlib`` does; returns the number of bytes."""
+    view = memoryview(data).cast("B")
+    fd = open_regular(handle, path, _WRITE | os.O_TRUNC)
+    try:
+        with Blame(path):
+            write_all(fd, view)
+    finally:
+        syscalls.close(fd)
+    return len(view)
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    view = memoryview(data).cast("B")
+    while len(view):
+        view = view[syscalls.write(fd, view) :]
+
+
+def truncate(handle: Handle, path: RelPath, length: int) -> None:
+    fd = open_regular(handle, path, os.O_WRONLY)
+    try:
+        with Blame(path):
+            syscalls.ftruncate(fd, length)
+    finally:
+        syscalls.close(fd)

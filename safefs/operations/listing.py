@@ -1,0 +1,149 @@
+"""Reading directories: by descriptor, and never through an entry's path."""
+
+from __future__ import annotations
+
+from stat import S_ISDIR, S_ISLNK, S_ISREG
+
+from safefs.kernel import open_beneath, syscalls
+from safefs.operations.parent import Blame
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from types import TracebackType
+    from typing import Self
+
+    from safefs.kernel.handle import Handle
+    from safefs.paths import RelPath
+
+
+def open_directory(handle: Handle, path: RelPath) -> int:
+    """A directory to read the names of."""
+    handle.permit(path, writes=False)
+    return open_beneath(handle, path, syscalls.LISTING)
+
+
+def hides_dots(handle: Handle, fd: int) -> bool:
+    """Whether dot entries of this directory are to be left out."""
+    return handle.guarded and handle.is_root(fd)
+
+
+def read_directory(fd: int, *, dots: bool = True) -> list[tuple[str, bool]]:
+    """(name, whether it is a directory; a link is none), sorted by name."""
+    with syscalls.scandir(fd) as entries:
+        found = [
+            (entry.name, entry.is_dir(follow_symlinks=False))
+            for entry in entries
+            if dots or entry.name[0] != "."
+        ]
+    found.sort()
+    return found
+
+
+def listdir(handle: Handle, path: RelPath) -> list[str]:
+    fd = open_directory(handle, path)
+    try:
+        with Blame(path):
+            names: list[str] = syscalls.listdir(fd)
+            if hides_dots(handle, fd):
+                names = [name for name in names if name[0] != "."]
+    finally:
+        syscalls.close(fd)
+    return names
+
+
+class Entry:
+    """One entry of a directory and its stat, taken by descriptor while the listing was open.
+
+    All of it is about the entry itself: a link is a link, and is neither followed nor entered.
+    """
+
+    __slots__ = ("_stat", "name", "path")
+
+    def __init__(self, name: str, path: str, stat: os.stat_result) -> None:
+        self.name = name
+        self.path = path
+        self._stat = stat
+
+    def stat(self) -> os.stat_result:
+        """What ``Root.lstat`` would have said at the time of the listing."""
+        return self._stat
+
+    def inode(self) -> int:
+        return self._stat.st_ino
+
+    def is_dir(self) -> bool:
+        return S_ISDIR(self._stat.st_mode)
+
+    def is_file(self) -> bool:
+        return S_ISREG(self._stat.st_mode)
+
+    def is_symlink(self) -> bool:
+        return S_ISLNK(self._stat.st_mode)
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.path!r}>"
+
+
+class Listing:
+    """An iterator of entries that holds its directory open; close it, or use it in ``with``."""
+
+    __slots__ = ("_dots", "_entries", "_fd", "_path", "_prefix")
+
+    def __init__(self, handle: Handle, path: RelPath) -> None:
+        self._path = path
+        self._fd = -1
+        self._fd = open_directory(handle, path)
+        text = path.text.rstrip("/")
+        self._prefix = "" if text in ("", ".") else text + "/"
+        with Blame(path):
+            self._dots = not hides_dots(handle, self._fd)
+            self._entries = syscalls.scandir(self._fd)
+
+    def __iter__(self) -> Listing:
+        return self
+
+    def __next__(self) -> Entry:
+        if self._fd < 0:
+            raise StopIteration
+        try:
+            with Blame(self._path):
+                return self._next()
+        except BaseException:
+            self.close()
+            raise
+
+    def _next(self) -> Entry:
+        while True:
+            entry = next(self._entries)
+            if self._dots or entry.name[0] != ".":
+                try:
+                    stat = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # gone since it was read
+                return Entry(entry.name, self._prefix + entry.name, stat)
+
+    def close(self) -> None:
+        """Close the directory; iteration ends."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            if hasattr(self, "_entries"):
+                self._entries.close()
+            syscalls.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        try:
+            self.close()
+        except (AttributeError, OSError, TypeError):
+            pass

@@ -1,0 +1,176 @@
+"""Operations on names: mkdir, rmdir, unlink, rename, link, symlink, readlink."""
+
+from __future__ import annotations
+
+import os
+from errno import EEXIST, EINVAL, ENOSYS
+from stat import S_ISDIR
+
+from safefs.audit import refused
+from safefs.errors import PolicyError
+from safefs.kernel import open_beneath, syscalls
+from safefs.operations.parent import Blame, Parent
+from safefs.paths import RelPath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safefs.kernel.handle import Handle
+
+
+def mkdir(handle: Handle, path: RelPath, mode: int) -> None:
+    with Parent(handle, path, writes=True) as parent:
+        syscalls.mkdir(parent.name, mode, dir_fd=parent.fd)
+
+
+def makedirs(handle: Handle, path: RelPath, mode: int, *, exist_ok: bool) -> None:
+    """Make a directory and those above it.
+
+    Every step resolves anew from the root, so that a directory which is replaced by a link between
+    two steps leads nowhere.
+    """
+    handle.permit(path, writes=True)
+    if _is_directory(handle, path):
+        if exist_ok:
+            return
+        raise _exists(path)
+    for prefix in _missing(handle, path):
+        try:
+            mkdir(handle, prefix, 0o777)
+        except FileExistsError:
+            pass  # someone else was as quick; what is no directory fails at the next step
+    try:
+        mkdir(handle, path, mode)
+    except FileExistsError:
+        if not (exist_ok and _is_directory(handle, path)):
+            raise _exists(path) from None
+
+
+def _is_directory(handle: Handle, path: RelPath) -> bool:
+    try:
+        syscalls.close(open_beneath(handle, path, syscalls.DIRECTORY))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _missing(handle: Handle, path: RelPath) -> list[RelPath]:
+    """The directories above ``path`` that do not exist, from the top down."""
+    names = path.names[:-1]
+    missing = []
+    while names:
+        prefix = RelPath(b"/".join(names), path.shown)
+        if names[-1] not in (b".", b".."):
+            if _is_directory(handle, prefix):
+                break
+            missing.append(prefix)
+        names.pop()
+    return missing[::-1]
+
+
+def _exists(path: RelPath) -> OSError:
+    return FileExistsError(EEXIST, os.strerror(EEXIST), path.shown)
+
+
+def rmdir(handle: Handle, path: RelPath) -> None:
+    with Parent(handle, path, writes=True) as parent:
+        syscalls.rmdir(parent.name, dir_fd=parent.fd)
+
+
+def unlink(handle: Handle, path: RelPath) -> None:
+    with Parent(handle, path, writes=True) as parent:
+        if parent.slash:
+            parent.demand_directory()
+        syscalls.unlink(parent.name, dir_fd=parent.fd)
+
+
+def rename(handle: Handle, src: RelPath, dst: RelPath, *, replace: bool) -> None:
+    with (
+        Parent(handle, src, writes=True) as old,
+        Parent(handle, dst, writes=True) as new,
+        Blame(src, dst),
+    ):
+        if old.slash or new.slash:
+            old.demand_directory()
+        if new.slash:
+            _demand_directory_or_nothing(new)
+        if replace:
+            syscalls.rename(old.name, new.name, src_dir_fd=old.fd, dst_dir_fd=new.fd)
+        else:
+            rename_noreplace(old.fd, old.name, new.fd, new.name)
+
+
+def _demand_directory_or_nothing(parent: Parent) -> None:
+    try:
+        parent.demand_directory()
+    except FileNotFoundError:
+        pass
+
+
+def rename_noreplace(src_fd: int, src: bytes, dst_fd: int, dst: bytes) -> None:
+    """Rename one plain component; FileExistsError where the other is taken, under a race too."""
+    error = -syscalls.rename_noreplace(src_fd, src, dst_fd, dst)
+    if error in (ENOSYS, EINVAL):
+        # Not every kernel and file system has it (EINVAL is also a directory into itself, which
+        # the second way refuses again).
+        _rename_in_two_steps(src_fd, src, dst_fd, dst)
+    elif error:
+        raise OSError(error, os.strerror(error))
+
+
+def _rename_in_two_steps(src_fd: int, src: bytes, dst_fd: int, dst: bytes) -> None:
+    """Take the new name exclusively, then give up the old one. In between both exist.
+
+    A directory takes it with mkdir, and rename(2) puts a directory only over an empty one; all
+    else takes it with link(2).
+    """
+    if S_ISDIR(syscalls.stat(src, dir_fd=src_fd, follow_symlinks=False).st_mode):
+        syscalls.mkdir(dst, 0o700, dir_fd=dst_fd)
+        try:
+            syscalls.rename(src, dst, src_dir_fd=src_fd, dst_dir_fd=dst_fd)
+        except OSError:
+            syscalls.rmdir(dst, dir_fd=dst_fd)
+            raise
+        return
+    syscalls.link(src, dst, src_dir_fd=src_fd, dst_dir_fd=dst_fd, follow_symlinks=False)
+    try:
+        syscalls.unlink(src, dir_fd=src_fd)
+    except OSError:
+        syscalls.unlink(dst, dir_fd=dst_fd)
+        raise
+
+
+def link(handle: Handle, src: RelPath, dst: RelPath) -> None:
+    with (
+        Parent(handle, src, writes=True) as old,
+        Parent(handle, dst, writes=True) as new,
+        Blame(src, dst),
+    ):
+        if old.slash:
+            old.demand_directory()
+        _refuse_slash(new)
+        syscalls.link(
+            old.name, new.name, src_dir_fd=old.fd, dst_dir_fd=new.fd, follow_symlinks=False
+        )
+
+
+def symlink(handle: Handle, target: bytes, path: RelPath) -> None:
+    with Parent(handle, path, writes=True) as parent:
+        if handle.policy.symlinks == "never":
+            raise refused(PolicyError(path.shown, "symlinks", "links are not made here"))
+        _refuse_slash(parent)
+        with Blame(path):
+            syscalls.symlink(target, parent.name, dir_fd=parent.fd)
+
+
+def _refuse_slash(parent: Parent) -> None:
+    """A name that is to be no directory cannot be made with a slash behind it: symlink(2)."""
+    if parent.slash:
+        parent.lstat()
+        raise parent.error(EEXIST)
+
+
+def readlink(handle: Handle, path: RelPath) -> str | bytes:
+    with Parent(handle, path, writes=False) as parent:
+        if parent.slash:
+            parent.demand_directory()
+        return path.decode(syscalls.readlink(parent.name, dir_fd=parent.fd))

@@ -1,0 +1,129 @@
+"""The one way in for every operation on a name: resolve the parent, act on one plain component."""
+
+from __future__ import annotations
+
+import os
+from errno import EINVAL, ENAMETOOLONG, ENOTDIR
+from stat import S_ISDIR
+
+from safefs.audit import refused
+from safefs.errors import PolicyError, SafefsError
+from safefs.kernel import open_beneath, syscalls
+from safefs.kernel.walk import PATH_MAX
+from safefs.paths import RelPath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from safefs.kernel.handle import Handle
+
+_NO_NAMES = (b"", b".", b"..")
+
+
+class Parent:
+    """The directory that holds the last component of a path, and that component, bare.
+
+    The descriptor is held for one operation only: a directory that is moved out of the root stays
+    reachable through it. Raises EINVAL where the last component is no name (``.``, ``..``,
+    nothing), unless the path escapes, which is said first. On leaving, an ``OSError`` of the
+    operation is given the caller's path.
+    """
+
+    __slots__ = ("_handle", "_owned", "fd", "name", "path", "slash")
+
+    def __init__(self, handle: Handle, path: RelPath, *, writes: bool) -> None:
+        head, self.name, self.slash = path.split()
+        self.path = path
+        self._handle = handle
+        if self.name in _NO_NAMES:
+            syscalls.close(open_beneath(handle, path, syscalls.DIRECTORY))
+            raise self.error(EINVAL)
+        if len(path.raw) >= PATH_MAX:
+            raise self.error(ENAMETOOLONG)
+        self._owned = head != b""
+        self.fd = handle.fd
+        if self._owned:
+            self.fd = open_beneath(handle, RelPath(head, path.shown), syscalls.DIRECTORY)
+        try:
+            handle.permit(path, writes=writes)
+            if handle.guarded:
+                self._refuse_hidden()
+        except BaseException:
+            self.close()
+            raise
+
+    def _refuse_hidden(self) -> None:
+        if self._handle.policy.hides(self.name) and self.is_root:
+            raise refused(
+                PolicyError(self.path.shown, "top_level_dot_entries", "a dot entry at the top")
+            )
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the parent is the root itself, by whatever path."""
+        return not self._owned or self._handle.is_root(self.fd)
+
+    def lstat(self) -> os.stat_result:
+        """The stat of the entry itself."""
+        return syscalls.stat(self.name, dir_fd=self.fd, follow_symlinks=False)
+
+    def demand_directory(self) -> None:
+        """What a slash after the name demands; the slash itself reaches no system call."""
+        if not S_ISDIR(self.lstat().st_mode):
+            raise self.error(ENOTDIR)
+
+    def error(self, number: int) -> OSError:
+        """An error of the operating system, about this path."""
+        return OSError(number, os.strerror(number), self.path.shown)
+
+    def close(self) -> None:
+        if self._owned:
+            self._owned = False
+            syscalls.close(self.fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+        # The system names the very object it was given; a path already blamed is another.
+        if isinstance(error, OSError) and (error.filename is None or error.filename is self.name):
+            blame(error, self.path)
+
+
+class Blame:
+    """Gives an ``OSError`` of the block the caller's path or paths."""
+
+    __slots__ = ("_path", "_path2")
+
+    def __init__(self, path: RelPath, path2: RelPath | None = None) -> None:
+        self._path = path
+        self._path2 = path2
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError):
+            blame(error, self._path, self._path2)
+
+
+def blame(error: OSError, path: RelPath, path2: RelPath | None = None) -> None:
+    """Say what the caller asked for, where the system names only the component it stumbled over."""
+    if isinstance(error, SafefsError):
+        return
+    error.filename = path.shown
+    if path2 is not None:
+        error.filename2 = path2.shown

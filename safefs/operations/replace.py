@@ -1,0 +1,146 @@
+"""Atomic replacement: a temporary name in the opened parent, then a rename."""
+
+from __future__ import annotations
+
+import os
+from errno import EEXIST, EINVAL, EISDIR
+from stat import S_IMODE, S_ISDIR, S_ISREG
+
+from safefs.kernel import syscalls
+from safefs.operations.files import write_all
+from safefs.operations.names import rename_noreplace
+from safefs.operations.parent import Parent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Self
+
+    from safefs.kernel.handle import Handle
+    from safefs.paths import RelPath
+
+    Buffer = bytes | bytearray | memoryview
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_ATTEMPTS = 16  # of 64 random bits; more than one means that someone is guessing
+_PERMISSIONS = 0o777  # set-id bits are not carried over to content that someone else wrote
+
+
+def temporary_name() -> bytes:
+    """A name nobody can have planted a link under."""
+    return b".safefs-" + syscalls.urandom(8).hex().encode() + b".tmp"
+
+
+class Draft:
+    """A new file under a temporary name in an opened directory, gone unless it is published."""
+
+    __slots__ = ("_dir_fd", "_name", "fd")
+
+    def __init__(self, dir_fd: int, mode: int) -> None:
+        self._dir_fd = dir_fd
+        for attempt in range(1, _ATTEMPTS + 1):
+            self._name = temporary_name()
+            try:
+                self.fd = syscalls.open(self._name, _NEW, mode, dir_fd=dir_fd)
+                return
+            except FileExistsError:
+                if attempt == _ATTEMPTS:
+                    raise
+
+    def publish(self, name: bytes, *, replace: bool = True) -> None:
+        """Give the file its name, in one step."""
+        if replace:
+            syscalls.rename(self._name, name, src_dir_fd=self._dir_fd, dst_dir_fd=self._dir_fd)
+        else:
+            rename_noreplace(self._dir_fd, self._name, self._dir_fd, name)
+        self._name = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        syscalls.close(self.fd)
+        if self._name:
+            try:
+                syscalls.unlink(self._name, dir_fd=self._dir_fd)
+            except OSError:
+                pass  # what went wrong before is what the caller must hear
+
+
+def replace_file(
+    handle: Handle,
+    path: RelPath,
+    chunks: Iterable[Buffer],
+    *,
+    durable: bool,
+    mode: int | None,
+) -> None:
+    with parent_of_file(handle, path) as parent:
+        kept = _kept_mode(parent) if mode is None else mode & _PERMISSIONS
+        directory = _for_fsync(parent) if durable else None
+        try:
+            with Draft(parent.fd, 0o666 if kept is None else kept) as draft:
+                if kept is not None:
+                    syscalls.fchmod(draft.fd, kept)
+                for chunk in chunks:
+                    write_all(draft.fd, chunk)
+                if directory is not None:
+                    syscalls.fsync(draft.fd)
+                draft.publish(parent.name)
+            if directory is not None:
+                syscalls.fsync(directory)
+        finally:
+            if directory is not None:
+                syscalls.close(directory)
+
+
+def parent_of_file(handle: Handle, path: RelPath) -> Parent:
+    """EISDIR for what can name no file, as open for writing says it."""
+    try:
+        parent = Parent(handle, path, writes=True)
+    except OSError as error:
+        if error.errno == EINVAL:
+            raise OSError(EISDIR, os.strerror(EISDIR), path.shown) from None
+        raise
+    if parent.slash:
+        parent.close()
+        raise parent.error(EISDIR)
+    return parent
+
+
+def _kept_mode(parent: Parent) -> int | None:
+    """The permissions of the regular file that is to be replaced, if there is one."""
+    existing = existing_entry(parent)
+    if existing is None or not S_ISREG(existing.st_mode):
+        return None
+    return S_IMODE(existing.st_mode) & _PERMISSIONS
+
+
+def existing_entry(parent: Parent) -> os.stat_result | None:
+    """What stands under the name; EISDIR for a directory, which no file replaces."""
+    try:
+        existing = parent.lstat()
+    except FileNotFoundError:
+        return None
+    if S_ISDIR(existing.st_mode):
+        raise parent.error(EISDIR)
+    return existing
+
+
+def refuse_existing(parent: Parent) -> None:
+    try:
+        parent.lstat()
+    except FileNotFoundError:
+        return
+    raise parent.error(EEXIST)
+
+
+def _for_fsync(parent: Parent) -> int:
+    """The directory opened so that it can be synchronised, before anything is written."""
+    return syscalls.open(b".", syscalls.LISTING, dir_fd=parent.fd)

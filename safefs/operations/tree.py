@@ -1,0 +1,300 @@
+"""Trees by descriptor: walk, find, disk_usage, remove_tree. No recursion, and no link entered."""
+
+from __future__ import annotations
+
+import os
+from errno import EINVAL, ELOOP, ENOTDIR, ENOTEMPTY, EXDEV
+
+from safefs.kernel import syscalls
+from safefs.kernel.trail import MAX_HELD, Moved, Trail
+from safefs.operations.listing import hides_dots, open_directory, read_directory
+from safefs.operations.parent import Blame, Parent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from safefs.kernel.handle import Handle
+    from safefs.paths import RelPath
+
+_CHILD = syscalls.LISTING | os.O_NOFOLLOW
+_RESCANS = 1000  # of one directory that someone keeps filling while it is removed
+
+# What a directory that was there a moment ago answers when it is gone, or is something else now.
+_VANISHED = (FileNotFoundError, NotADirectoryError)
+
+
+class Descent:
+    """Where one stands in a tree: a trail of listings, and what is checked at each step down."""
+
+    __slots__ = ("_handle", "_trail", "top_hides_dots")
+
+    def __init__(self, handle: Handle, top: int, most: int = MAX_HELD) -> None:
+        self._handle = handle
+        self._trail = Trail(top, syscalls.LISTING, most)
+        self.top_hides_dots = hides_dots(handle, top)
+
+    @property
+    def fd(self) -> int:
+        return self._trail.fd
+
+    @property
+    def depth(self) -> int:
+        return self._trail.depth
+
+    def read(self) -> list[tuple[str, bool]]:
+        """(name, whether it is a directory) of what is here, sorted."""
+        return read_directory(self.fd, dots=self.depth > 0 or not self.top_hides_dots)
+
+    def enter(self, name: str | bytes) -> None:
+        """Go into a directory; NotADirectoryError for a link."""
+        try:
+            fd = syscalls.open(name, _CHILD, dir_fd=self.fd)
+        except OSError as error:
+            if error.errno == ELOOP:  # what some systems say of a link, where Linux says ENOTDIR
+                raise OSError(ENOTDIR, os.strerror(ENOTDIR)) from None
+            raise
+        mount = self._handle.mount
+        if mount is not None and syscalls.mount_id(fd) != mount:
+            syscalls.close(fd)
+            raise OSError(EXDEV, os.strerror(EXDEV))
+        self._trail.push(fd)
+
+    def up(self) -> None:
+        self._trail.up()
+
+    def close(self) -> None:
+        self._trail.close()
+
+
+def walk(
+    handle: Handle,
+    path: RelPath,
+    *,
+    topdown: bool,
+    onerror: Callable[[OSError], object] | None,
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    top = open_directory(handle, path)
+    descent = Descent(handle, top)
+    at = path.text.rstrip("/") or "."
+    pending: list[tuple[str, list[str], Iterator[str], list[str]]] = []
+
+    def here(at: str) -> tuple[str, list[str], Iterator[str], list[str]]:
+        entries = descent.read()
+        names = [name for name, is_dir in entries if is_dir]
+        return at, names, iter(names), [name for name, is_dir in entries if not is_dir]
+
+    try:
+        with Blame(path):
+            pending.append(here(at))
+        if topdown:
+            yield at, pending[-1][1], pending[-1][3]
+        while pending:
+            at, names, left, others = pending[-1]
+            name = next(left, None)
+            if name is None:
+                if not topdown:
+                    yield at, names, others
+                pending.pop()
+                if pending:
+                    descent.up()
+                continue
+            beneath = name if at == "." else f"{at}/{name}"
+            try:
+                descent.enter(name)
+            except OSError as error:
+                _report(error, beneath, onerror)
+                continue
+            try:
+                pending.append(here(beneath))
+            except OSError as error:
+                descent.up()
+                _report(error, beneath, onerror)
+                continue
+            if topdown:
+                yield beneath, pending[-1][1], pending[-1][3]
+    finally:
+        descent.close()
+        syscalls.close(top)
+
+
+def _report(error: OSError, path: str, onerror: Callable[[OSError], object] | None) -> None:
+    error.filename = path
+    if onerror is not None:
+        onerror(error)
+
+
+def find(handle: Handle, path: RelPath) -> Iterator[str]:
+    top = open_directory(handle, path)
+    descent = Descent(handle, top)
+    text = path.text.rstrip("/")
+    prefixes = ["" if text in ("", ".") else text + "/"]
+    try:
+        with Blame(path):
+            pending = [iter(descent.read())]
+        while pending:
+            prefix = prefixes[-1]
+            for name, is_dir in pending[-1]:
+                if not is_dir:
+                    yield prefix + name
+                    continue
+                try:
+                    descent.enter(name)
+                    pending.append(iter(descent.read()))
+                except _VANISHED:
+                    continue
+                except OSError as error:
+                    error.filename = prefix + name
+                    raise
+                prefixes.append(f"{prefix}{name}/")
+                break
+            else:
+                pending.pop()
+                prefixes.pop()
+                if pending:
+                    descent.up()
+    finally:
+        descent.close()
+        syscalls.close(top)
+
+
+def disk_usage(handle: Handle, path: RelPath) -> int:
+    """The sum of the sizes of all that is no directory, each hard-linked file once."""
+    top = open_directory(handle, path)
+    descent = Descent(handle, top)
+    total = 0
+    seen: set[tuple[int, int]] = set()
+    try:
+        with Blame(path):
+            total, names = _sizes(descent, seen)
+            pending = [iter(names)]
+            while pending:
+                name = next(pending[-1], None)
+                if name is None:
+                    pending.pop()
+                    if pending:
+                        descent.up()
+                    continue
+                try:
+                    descent.enter(name)
+                except _VANISHED:
+                    continue
+                size, names = _sizes(descent, seen)
+                total += size
+                pending.append(iter(names))
+    finally:
+        descent.close()
+        syscalls.close(top)
+    return total
+
+
+def _sizes(descent: Descent, seen: set[tuple[int, int]]) -> tuple[int, list[str]]:
+    """(the bytes of what is here, the names of the directories here)."""
+    total = 0
+    directories = []
+    hide = descent.top_hides_dots and not descent.depth
+    with syscalls.scandir(descent.fd) as entries:
+        for entry in entries:
+            if hide and entry.name[0] == ".":
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                directories.append(entry.name)
+                continue
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if found.st_nlink > 1:
+                identity = found.st_dev, found.st_ino
+                if identity in seen:
+                    continue
+                seen.add(identity)
+            total += found.st_size
+    return total, directories
+
+
+def remove_tree(handle: Handle, path: RelPath) -> None:
+    """Remove a directory and all beneath it; the root itself and links are refused."""
+    with Parent(handle, path, writes=True) as parent:
+        top = syscalls.open(parent.name, _CHILD, dir_fd=parent.fd)
+        try:
+            if handle.is_root(top):
+                raise parent.error(EINVAL)
+            with Blame(path):
+                remove_entries(handle, top)
+        finally:
+            syscalls.close(top)
+        syscalls.rmdir(parent.name, dir_fd=parent.fd)
+
+
+def remove_entries(handle: Handle, top: int) -> None:
+    """Empty a directory: everything goes by a held descriptor, and a link goes as a link."""
+    descent = Descent(handle, top)
+    try:
+        pending: list[tuple[str, list[tuple[str, bool]]]] = [("", descent.read())]
+        rescans = 0
+        while pending:
+            name, entries = pending[-1]
+            if entries:
+                child, is_dir = entries.pop()
+                if is_dir and _enter(descent, child):
+                    pending.append((child, descent.read()))
+                elif not is_dir and not _unlink(descent, child):
+                    entries.append((child, True))
+                continue
+            pending.pop()
+            if not pending:
+                # The top's own rmdir would say so, but to have come this far is to be empty.
+                if rescans < _RESCANS and (left := descent.read()):
+                    rescans += 1
+                    pending.append(("", left))
+                continue
+            descent.up()
+            if not _rmdir(descent, name):
+                rescans += 1
+                if rescans > _RESCANS:
+                    raise OSError(ENOTEMPTY, os.strerror(ENOTEMPTY))
+                pending[-1][1].append((name, True))
+    finally:
+        descent.close()
+
+
+def _enter(descent: Descent, name: str) -> bool:
+    """Whether it was entered; if not it is gone, or was replaced and has been unlinked."""
+    try:
+        descent.enter(name)
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        _unlink(descent, name)
+        return False
+    return True
+
+
+def _unlink(descent: Descent, name: str) -> bool:
+    """Whether the name is gone; if not, it has become a directory."""
+    try:
+        syscalls.unlink(name, dir_fd=descent.fd)
+    except FileNotFoundError:
+        pass
+    except IsADirectoryError:
+        return False
+    return True
+
+
+def _rmdir(descent: Descent, name: str) -> bool:
+    """Whether the directory is gone; if not, someone has put something into it again."""
+    try:
+        syscalls.rmdir(name, dir_fd=descent.fd)
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError:
+        return _unlink(descent, name)
+    except OSError as error:
+        if error.errno == ENOTEMPTY:
+            return False
+        raise
+    return True
+
+
+__all__ = ["Descent", "Moved", "disk_usage", "find", "remove_entries", "remove_tree", "walk"]

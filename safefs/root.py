@@ -1,0 +1,471 @@
+"""Root: a directory held as a capability, in the words of ``os``."""
+
+from __future__ import annotations
+
+from errno import ELOOP, ENAMETOOLONG, EXDEV
+from stat import S_ISDIR, S_ISLNK, S_ISREG
+
+from safefs.errors import EscapeError, InvalidPathError, PolicyError
+from safefs.kernel import open_beneath, syscalls
+from safefs.kernel.handle import Closed, Handle
+from safefs.operations import (
+    attributes,
+    copying,
+    files,
+    globbing,
+    listing,
+    names,
+    replace,
+    tree,
+)
+from safefs.paths import RelPath, encode
+from safefs.policy import Policy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+    from typing import IO, Any, BinaryIO, Literal, NoReturn, Self, TextIO, overload
+
+    StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+    AnyPath = StrOrBytesPath | RelPath
+    Buffer = bytes | bytearray | memoryview
+    BinaryMode = Literal[
+        "rb", "wb", "ab", "xb", "br", "bw", "ba", "bx",
+        "rb+", "wb+", "ab+", "xb+", "r+b", "w+b", "a+b", "x+b",
+    ]  # fmt: skip
+    TextMode = Literal[
+        "r", "w", "a", "x", "rt", "wt", "at", "xt",
+        "r+", "w+", "a+", "x+", "r+t", "w+t", "a+t", "x+t", "rt+", "wt+", "at+", "xt+",
+    ]  # fmt: skip
+
+_CLOSED: Any = Closed()
+# What exists and its kin answer with False; ENAMETOOLONG because nothing can have such a name.
+_NOWHERE = frozenset({ELOOP, ENAMETOOLONG, EXDEV})
+_UNREACHABLE = (FileNotFoundError, NotADirectoryError, EscapeError, InvalidPathError, PolicyError)
+
+
+class Root:
+    """An open directory, beneath which every path is resolved and none beyond.
+
+    Opening it is the one ambient act: ``directory`` is looked up once and its name never used
+    again, so renaming or replacing the directory changes nothing for this Root. From then on a
+    path (str, bytes or os.PathLike) can only name something beneath: ``..`` and links are followed
+    inside and refused where they would leave, by the kernel and also while someone changes the
+    tree. All methods raise
+
+    - ``EscapeError`` (a PermissionError) where the path leaves: ``..`` above the root, an absolute
+      path, a link that leads out or has an absolute target, a magic link of procfs;
+    - ``InvalidPathError`` (a ValueError) for NUL and for text that cannot be encoded;
+    - ``PolicyError`` (a PermissionError) where ``policy`` forbids it;
+    - ``TypeError`` for what is no path, an int included;
+    - ``ValueError`` on a closed Root;
+    - ``OSError`` as ``os`` does, with the caller's path.
+
+    Threads may share a Root, and it may be closed under them. After ``fork`` both processes have
+    it. It refuses pickle and copy.
+
+    Not promised: mounts beneath the root are crossed (unless ``same_filesystem``), hard links to
+    files elsewhere are files inside, and who may write to the tree may change it at any time.
+    """
+
+    __slots__ = ("__weakref__", "_handle", "_retired")
+
+    def __init__(self, directory: StrOrBytesPath, *, policy: Policy | None = None) -> None:
+        """Open ``directory``; links in its own path are followed, as for any ambient path."""
+        self._handle = self._retired = _CLOSED  # what close and del find if the open fails
+        fd = syscalls.open(encode(directory)[0], syscalls.DIRECTORY)
+        self._adopt(fd, Policy() if policy is None else policy)
+
+    def _adopt(self, fd: int, policy: Policy) -> None:
+        try:
+            self._handle = Handle(fd, policy)
+        except BaseException:
+            syscalls.close(fd)
+            raise
+
+    # The handle itself
+
+    @property
+    def policy(self) -> Policy:
+        """What is allowed beneath this root."""
+        policy: Policy = self._handle.policy
+        return policy
+
+    @property
+    def closed(self) -> bool:
+        return self._handle is _CLOSED
+
+    def fileno(self) -> int:
+        """The directory's descriptor (O_PATH where the system has it); the Root closes it."""
+        fd: int = self._handle.fd
+        return fd
+
+    def close(self) -> None:
+        """Give the directory up. Calls in the middle get an error; open files stay open.
+
+        The number stays taken until the last reference to this Root is gone, so that no thread
+        can meet another directory under it.
+        """
+        handle, self._handle = self._handle, _CLOSED
+        if handle is not _CLOSED:
+            self._retired = handle
+            handle.close()
+
+    def __enter__(self) -> Self:
+        _ = self._handle.fd  # a closed Root cannot be entered
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return "<Root closed>" if self.closed else f"<Root fd={self.fileno()} {self.policy!r}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "a Root is an open descriptor: it cannot be pickled or copied; send the name of the "
+            "directory and open it there"
+        )
+
+    def subroot(self, path: AnyPath, *, policy: Policy | None = None) -> Root:
+        """A Root on a directory beneath this one, with a descriptor of its own.
+
+        Its policy allows what this one's does and, where given, ``policy`` does too: never more.
+        The rule of dot entries belongs to the top and stays with it.
+        """
+        handle = self._handle
+        fd = open_beneath(handle, _parse(path), syscalls.DIRECTORY)
+        sub = Root.__new__(Root)
+        sub._handle = sub._retired = _CLOSED  # noqa: SLF001
+        try:
+            kept = handle.policy
+            if handle.guarded and not handle.is_root(fd):
+                kept = kept.replace(top_level_dot_entries="allow")
+        except BaseException:
+            syscalls.close(fd)
+            raise
+        sub._adopt(fd, kept if policy is None else kept.narrowed(policy))  # noqa: SLF001
+        return sub
+
+    # Files
+
+    if TYPE_CHECKING:
+
+        @overload
+        def open(
+            self,
+            path: AnyPath,
+            mode: TextMode = "r",
+            buffering: int = -1,
+            encoding: str | None = None,
+            errors: str | None = None,
+            newline: str | None = None,
+        ) -> TextIO: ...
+
+        @overload
+        def open(self, path: AnyPath, mode: BinaryMode, buffering: int = -1) -> BinaryIO: ...
+
+        @overload
+        def open(
+            self,
+            path: AnyPath,
+            mode: str,
+            buffering: int = -1,
+            encoding: str | None = None,
+            errors: str | None = None,
+            newline: str | None = None,
+        ) -> IO[Any]: ...
+
+    def open(
+        self,
+        path: AnyPath,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> IO[Any]:
+        """Open a regular file as the builtin ``open`` does.
+
+        Never blocks: a FIFO, a socket or a device is ENXIO, a directory EISDIR, a file under
+        another's lease BlockingIOError. ``"x"`` follows no link; ``"w"`` and ``"a"`` follow a link
+        inside, also to a file that does not exist yet. The file object's ``name`` is its
+        descriptor, so that nobody reopens it by name.
+        """
+        return files.open_file(
+            self._handle, _parse(path), mode, buffering, encoding, errors, newline
+        )
+
+    def read_bytes(self, path: AnyPath) -> bytes:
+        """The whole content of a regular file."""
+        return files.read_bytes(self._handle, _parse(path))
+
+    def read_text(self, path: AnyPath, encoding: str = "utf-8") -> str:
+        """The whole content as text, with every kind of line end read as ``\\n``."""
+        text = files.read_bytes(self._handle, _parse(path)).decode(encoding)
+        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+    def write_bytes(self, path: AnyPath, data: Buffer) -> int:
+        """Write a file in place, creating it where needed; the number of bytes.
+
+        Not atomic: see ``replace_file``.
+        """
+        return files.write_bytes(self._handle, _parse(path), data)
+
+    def write_text(self, path: AnyPath, text: str, encoding: str = "utf-8") -> int:
+        """Write text in place, line ends untouched; the number of characters."""
+        if not isinstance(text, str):
+            raise TypeError(f"write_text takes str, not {type(text).__name__}")
+        files.write_bytes(self._handle, _parse(path), text.encode(encoding))
+        return len(text)
+
+    def replace_file(
+        self,
+        path: AnyPath,
+        data: Buffer | Iterable[Buffer],
+        *,
+        durable: bool = False,
+        mode: int | None = None,
+    ) -> None:
+        """Put a new file in the place of ``path`` in one step: readers see the old one or the new.
+
+        Written under a temporary name in the same directory and renamed; on any error that is
+        removed and nothing has changed. A link in the last place is replaced, not followed. The
+        new file has the permissions of the file it replaces, or 0666 less the umask, or ``mode``.
+
+        ``durable``: the content is synchronised before the rename and the directory after it, so
+        that it holds across a crash of the machine (fsync(2)); without, a crash may leave the old
+        content, or on some file systems an empty file.
+        """
+        is_buffer = isinstance(data, bytes | bytearray | memoryview)
+        chunks: Any = (data,) if is_buffer else data
+        replace.replace_file(self._handle, _parse(path), chunks, durable=durable, mode=mode)
+
+    def truncate(self, path: AnyPath, length: int) -> None:
+        """Cut or extend a regular file to ``length`` bytes."""
+        files.truncate(self._handle, _parse(path), length)
+
+    def copy(self, src: AnyPath, dst: AnyPath, *, replace: bool = True) -> None:
+        """Copy a regular file: its content and its permissions, without set-id bits.
+
+        ``dst`` appears whole, in one step, and a link in its last place is replaced, not followed.
+        Onto itself is ``SameFileError``; ``replace=False`` makes a ``dst`` that exists
+        FileExistsError; a directory on either side is IsADirectoryError.
+        """
+        copying.copy(self._handle, _parse(src), _parse(dst), replace=replace)
+
+    # Attributes
+
+    def stat(self, path: AnyPath) -> os.stat_result:
+        """The stat of what the path leads to; links inside are followed."""
+        return attributes.stat(self._handle, _parse(path))
+
+    def lstat(self, path: AnyPath) -> os.stat_result:
+        """The stat of the entry itself; ``link/`` is NotADirectoryError."""
+        return attributes.lstat(self._handle, _parse(path))
+
+    def exists(self, path: AnyPath) -> bool:
+        """Whether the path leads to something inside.
+
+        False for what is not found, a loop, an escape, a refusal and invalid text. TypeError,
+        EACCES and EIO are raised: they are no answer.
+        """
+        return self._mode(path) is not None
+
+    def is_file(self, path: AnyPath) -> bool:
+        """Whether the path leads to a regular file inside; answers as ``exists`` does."""
+        mode = self._mode(path)
+        return mode is not None and S_ISREG(mode)
+
+    def is_dir(self, path: AnyPath) -> bool:
+        """Whether the path leads to a directory inside; answers as ``exists`` does."""
+        mode = self._mode(path)
+        return mode is not None and S_ISDIR(mode)
+
+    def is_symlink(self, path: AnyPath) -> bool:
+        """Whether the entry itself is a link, wherever it leads; answers as ``exists`` does."""
+        mode = self._mode(path, follow=False)
+        return mode is not None and S_ISLNK(mode)
+
+    def _mode(self, path: AnyPath, *, follow: bool = True) -> int | None:
+        look = attributes.stat if follow else attributes.lstat
+        handle = self._handle
+        _ = handle.fd  # a closed Root answers nothing, not even about invalid text
+        try:
+            return look(handle, _parse(path)).st_mode
+        except _UNREACHABLE:
+            return None
+        except OSError as error:
+            if error.errno in _NOWHERE:
+                return None
+            raise
+
+    def chmod(self, path: AnyPath, mode: int) -> None:
+        """Set the permissions of what the path leads to."""
+        attributes.chmod(self._handle, _parse(path), mode)
+
+    def utime(
+        self,
+        path: AnyPath,
+        times: tuple[float, float] | None = None,
+        *,
+        ns: tuple[int, int] | None = None,
+    ) -> None:
+        """Set (access, modification) time, in seconds or nanoseconds; neither given means now."""
+        if times is not None and ns is not None:
+            raise ValueError("utime: give times or ns, not both")
+        if times is not None:
+            ns = (_nanoseconds(times[0]), _nanoseconds(times[1]))
+        attributes.utime(self._handle, _parse(path), ns)
+
+    def getxattr(self, path: AnyPath, attribute: str | bytes) -> bytes:
+        """The value of an extended attribute (Linux)."""
+        return attributes.getxattr(self._handle, _parse(path), attribute)
+
+    def setxattr(self, path: AnyPath, attribute: str | bytes, value: bytes, flags: int = 0) -> None:
+        """Set an extended attribute; ``flags`` as os.XATTR_CREATE and os.XATTR_REPLACE (Linux)."""
+        attributes.setxattr(self._handle, _parse(path), attribute, value, flags)
+
+    def listxattr(self, path: AnyPath) -> list[str]:
+        """The names of the extended attributes (Linux)."""
+        return attributes.listxattr(self._handle, _parse(path))
+
+    def removexattr(self, path: AnyPath, attribute: str | bytes) -> None:
+        """Remove an extended attribute (Linux)."""
+        attributes.removexattr(self._handle, _parse(path), attribute)
+
+    # Directories
+
+    def listdir(self, path: AnyPath = ".") -> list[str]:
+        """The names in a directory, in no order; links by their own name."""
+        return listing.listdir(self._handle, _parse(path))
+
+    def scandir(self, path: AnyPath = ".") -> listing.Listing:
+        """The entries of a directory, each with a stat that was taken by descriptor.
+
+        An iterator and a context manager, as ``os.scandir``. It holds the directory open until it
+        is exhausted or closed.
+        """
+        return listing.Listing(self._handle, _parse(path))
+
+    def walk(
+        self,
+        path: AnyPath = ".",
+        *,
+        topdown: bool = True,
+        onerror: Callable[[OSError], object] | None = None,
+    ) -> Iterator[tuple[str, list[str], list[str]]]:
+        """Yield (dirpath, dirnames, filenames) for a directory and all beneath it.
+
+        ``dirpath`` is relative to the root, ``"."`` for the root itself. Names are sorted. Links
+        are listed among the files and never entered. With ``topdown``, ``dirnames`` may be changed
+        to say where to go. An error at ``path`` is raised; one further down goes to ``onerror``,
+        or is passed over, as in ``os.walk``.
+        """
+        return tree.walk(self._handle, _parse(path), topdown=topdown, onerror=onerror)
+
+    def find(self, path: AnyPath = ".") -> Iterator[str]:
+        """The path of everything beneath a directory that is no directory itself.
+
+        Depth first, names sorted within each directory; memory is that of one directory for each
+        level. Links are among the results and never entered. A directory that cannot be read is
+        an error; one that is gone when its turn comes is passed over.
+        """
+        return tree.find(self._handle, _parse(path))
+
+    def glob(self, pattern: AnyPath) -> Iterator[str]:
+        """The paths that match ``*``, ``?``, ``[...]`` and ``**``, sorted within each directory.
+
+        Dot entries match like any other; ``**`` stands for any number of directories, and at the
+        end for everything beneath; a slash at the end asks for directories. Leading components
+        without wildcards are resolved like any path; from the first wildcard on, links are
+        matched and never entered, and what may not be entered is passed over. ``..`` in a pattern
+        is ``InvalidPathError``.
+        """
+        handle = self._handle
+        _ = handle.fd
+        parsed = _parse(pattern)
+        globbing.check_pattern(parsed)
+        return globbing.glob(handle, parsed)
+
+    def disk_usage(self, path: AnyPath = ".") -> int:
+        """The bytes of all files beneath a directory, as their sizes say; hard links count once."""
+        return tree.disk_usage(self._handle, _parse(path))
+
+    def mkdir(self, path: AnyPath, mode: int = 0o777) -> None:
+        """Make a directory; its parent must exist."""
+        names.mkdir(self._handle, _parse(path), mode)
+
+    def makedirs(self, path: AnyPath, mode: int = 0o777, *, exist_ok: bool = False) -> None:
+        """Make a directory and those above it, which get 0777 less the umask."""
+        names.makedirs(self._handle, _parse(path), mode, exist_ok=exist_ok)
+
+    def rmdir(self, path: AnyPath) -> None:
+        """Remove an empty directory."""
+        names.rmdir(self._handle, _parse(path))
+
+    def remove_tree(self, path: AnyPath) -> None:
+        """Remove a directory and all beneath it, by descriptor and following nothing.
+
+        A link is NotADirectoryError and the root itself EINVAL. What fails is raised at once, and
+        what has been removed by then is gone.
+        """
+        tree.remove_tree(self._handle, _parse(path))
+
+    def copy_tree(self, src: AnyPath, dst: AnyPath) -> None:
+        """Copy a directory and all beneath it: content, permissions and times; links as links.
+
+        ``dst`` must not exist (FileExistsError). It is filled under a temporary name and appears
+        whole, or not at all. A FIFO, socket or device in the tree is ENXIO; a tree into itself
+        EINVAL.
+        """
+        copying.copy_tree(self._handle, _parse(src), _parse(dst))
+
+    # Names
+
+    def unlink(self, path: AnyPath) -> None:
+        """Remove a file, or a link itself."""
+        names.unlink(self._handle, _parse(path))
+
+    def rename(self, src: AnyPath, dst: AnyPath, *, replace: bool = True) -> None:
+        """Rename a file, link or directory; neither link is followed.
+
+        Replaces as ``os.replace`` does, or with ``replace=False`` raises FileExistsError where
+        ``dst`` exists, under a race too. Where the system has no such rename, the new name is
+        taken exclusively first and the old one given up after, so for a moment both exist.
+        """
+        names.rename(self._handle, _parse(src), _parse(dst), replace=replace)
+
+    def link(self, src: AnyPath, dst: AnyPath) -> None:
+        """Make a hard link; a ``src`` that is a link is linked itself, not followed."""
+        names.link(self._handle, _parse(src), _parse(dst))
+
+    def symlink(self, target: StrOrBytesPath, path: AnyPath) -> None:
+        """Make a link that holds ``target`` as it is given.
+
+        The target is text and not checked: it is following a link that is confined. A link that
+        leads out can therefore be made, cannot be followed by safefs, and can by others.
+        """
+        names.symlink(self._handle, encode(target)[0], _parse(path))
+
+    def readlink(self, path: AnyPath) -> str | bytes:
+        """The text of a link; bytes for a path given as bytes."""
+        return names.readlink(self._handle, _parse(path))
+
+
+def _parse(path: AnyPath) -> RelPath:
+    return path if type(path) is RelPath else RelPath.parse(path)  # type: ignore[arg-type]
+
+
+def _nanoseconds(seconds: float) -> int:
+    if isinstance(seconds, int):
+        return seconds * 10**9
+    whole = int(seconds // 1)
+    return whole * 10**9 + int((seconds - whole) * 1e9)
