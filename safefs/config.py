@@ -1,0 +1,169 @@
+"""``safefs.toml``: further disks, and narrower rights for the named ones.
+
+::
+
+    [disks.uploads]
+    path = "/srv/uploads"       # absolute; a named disk such as documents may leave it out
+    create = true               # make the folder, 0700, if it is missing
+    read_only = true            # this and the rest are the fields of safefs.Policy
+    symlinks = "never"
+    same_filesystem = true
+    portable_names = true
+
+    [disks.home]
+    top_level_dot_entries = "allow"
+
+A file is read as a whole or refused as a whole: an unknown key, a wrong type, a relative path or
+bad TOML is a ``ConfigError`` that names file and key. Misspelling ``read_only`` must not hand out a
+disk that can be written.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from stat import S_IWOTH
+from typing import TYPE_CHECKING, Any
+
+from safefs.errors import ConfigError, EscapeError, MissingFolderError, UnsafeFolderError
+from safefs.folders import NAMES, TEMP
+from safefs.policy import Policy
+from safefs.root import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from safefs.folders import Place
+
+FILE = "safefs.toml"
+
+_RIGHTS = Policy.__slots__
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DiskEntry:
+    """One table ``[disks.<name>]``; ``rights`` are the fields of ``Policy`` that it sets."""
+
+    name: str
+    path: str | None = None
+    create: bool = False
+    rights: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_name(name: object, source: str = "Storage", key: str = "disks") -> str:
+    """``name`` if it can name a disk: a-z, 0-9, ``_`` and ``-``, a letter or digit first."""
+    if not isinstance(name, str):
+        raise ConfigError(source, key, f"the name of a disk is a str, not {type(name).__name__}")
+    rest = _PLAIN | {"_", "-"}
+    if not name or name[0] not in _PLAIN or not rest.issuperset(name) or len(name) > _LONGEST_NAME:
+        reason = f"{name!r} is no name for a disk: a-z, 0-9, '_' and '-', at most {_LONGEST_NAME}"
+        raise ConfigError(source, key, reason)
+    return name
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, DiskEntry]:
+    """The disks of the file at ``path``, which the caller named; it has to be there."""
+    source = os.fsdecode(path)
+    folder, name = os.path.split(source)
+    try:
+        with Root(folder or ".") as root:
+            data = root.read_bytes(name)
+    except EscapeError:
+        raise ConfigError(
+            source, "", "is a link out of its folder; name what it links to"
+        ) from None
+    except OSError as error:
+        raise ConfigError(source, "", f"cannot be read: {error.strerror}") from error
+    return parse(data, source)
+
+
+def find(place: Place) -> dict[str, DiskEntry]:
+    """The disks of ``safefs.toml`` in the application's config folder; none where there is none.
+
+    Neither the folder nor the file is ever made. A file that is there but not to be trusted, by
+    its own mode or by its folder, is a ``ConfigError``: it may have been meant to narrow a right.
+    """
+    source = os.path.join(place.path or "", FILE)
+    try:
+        with place.open(create=False) as root:
+            if not root.exists(FILE):
+                return {}
+            if root.stat(FILE).st_mode & S_IWOTH:
+                raise ConfigError(source, "", "can be written by every user")
+            return parse(root.read_bytes(FILE), source)
+    except MissingFolderError:
+        return {}
+    except UnsafeFolderError as error:
+        if place.path is None or not _stands_in(place.path):
+            return {}
+        raise ConfigError(source, "", f"is not read: its folder {error.reason}") from error
+
+
+def _stands_in(folder: str) -> bool:
+    try:
+        with Root(folder) as root:
+            return root.exists(FILE)
+    except OSError:
+        return False
+
+
+def parse(data: bytes, source: str) -> dict[str, DiskEntry]:
+    """The disks that these bytes describe; ``source`` is for messages. Pure."""
+    try:
+        document = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(source, "", f"is no TOML: {error}") from error
+    for key in document:
+        if key != "disks":
+            raise ConfigError(source, key, "is unknown; there is only [disks.<name>]")
+    tables = _table(document.get("disks", {}), source, "disks")
+    return {name: _entry(name, table, source) for name, table in tables.items()}
+
+
+def _entry(name: str, value: object, source: str) -> DiskEntry:
+    key = f"disks.{name}"
+    table = _table(value, source, key)
+    check_name(name, source, key)
+    for word in table:
+        if word not in ("path", "create", *_RIGHTS):
+            known = ", ".join(("path", "create", *_RIGHTS))
+            raise ConfigError(source, f"{key}.{word}", f"is unknown; there are {known}")
+    path = _path(table.get("path"), source, name)
+    create = table.get("create", False)
+    if not isinstance(create, bool):
+        raise ConfigError(source, f"{key}.create", f"is true or false, not {create!r}")
+    if create and path is None:
+        raise ConfigError(source, f"{key}.create", "needs a path")
+    return DiskEntry(name, path, create, _rights(table, source, key))
+
+
+def _path(path: object, source: str, name: str) -> str | None:
+    key = f"disks.{name}.path"
+    if path is None:
+        if name not in NAMES:
+            raise ConfigError(source, key, "is missing")
+        return None
+    if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+        raise ConfigError(source, key, f"is an absolute path, not {path!r}")
+    if name == TEMP:
+        raise ConfigError(source, key, "cannot be: temp is made anew, and removed, by each Storage")
+    return path
+
+
+def _rights(table: Mapping[str, Any], source: str, key: str) -> dict[str, Any]:
+    rights = {word: table[word] for word in _RIGHTS if word in table}
+    for word, value in rights.items():
+        try:
+            Policy(**{word: value})
+        except (TypeError, ValueError) as error:
+            raise ConfigError(source, f"{key}.{word}", str(error)) from error
+    return rights
+
+
+def _table(value: object, source: str, key: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(source, key, f"is a table, not {value!r}")
+    return value

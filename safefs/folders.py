@@ -1,0 +1,347 @@
+"""Where the named disks of an application lie, and whether such a place may be believed.
+
+platformdirs answers what the environment says, and the environment may say anything: the line
+``XDG_DOCUMENTS_DIR="/etc"`` in ``user-dirs.dirs`` makes ``/etc`` the documents. So an answer is a
+proposal (``Place``), and opening it checks, on the descriptor that is then kept:
+
+=============================  ==========  ===============  =====================================
+what                           whose       who else writes  where
+=============================  ==========  ===============  =====================================
+home                           ours, root  not everyone     absolute, not ``/``
+desktop, documents, downloads  ours, root  anyone           beneath home, or with consent outside;
+music, pictures, videos                                     never home itself or above it
+appdata, config, cache,        ours        not everyone     the same; made 0700 at first use
+state, logs
+runtime                        ours        not everyone     in ``XDG_RUNTIME_DIR``, itself 0700
+temp                           ours        nobody           made 0700, removed at close
+=============================  ==========  ===============  =====================================
+
+"Ours" is the effective user. A folder of root is believed where a system lays it out for its users
+(a home made by an installer, a mounted library of music): root could change it in any case. It is
+not believed where the application made the folder itself, and another user's folder never is, so a
+program run by ``sudo`` with its user's ``HOME`` stops here, before it leaves root's files there.
+
+What is not promised: nothing here stops a program of the same user. That a folder *was* in place is
+checked once, when it is opened; from then on it is held by descriptor.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_IMODE, S_ISVTX, S_IWOTH
+from typing import TYPE_CHECKING, Literal
+
+from platformdirs import PlatformDirs
+
+from safefs.errors import ConfigError, MissingFolderError, UnsafeFolderError
+from safefs.paths import unportable
+from safefs.policy import Policy
+from safefs.root import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HOME = "home"
+MEDIA = ("desktop", "documents", "downloads", "music", "pictures", "videos")
+APP = ("appdata", "config", "cache", "state", "logs")
+RUNTIME = "runtime"
+TEMP = "temp"
+# Files of these disks are the application's own: 0600, and their directories 0700.
+PRIVATE = (*APP, RUNTIME, TEMP)
+NAMES = ("appdata", HOME, *MEDIA, *APP[1:], RUNTIME, TEMP)
+
+_ATTRIBUTES = {
+    **{name: f"user_{name}_path" for name in MEDIA},
+    "appdata": "user_data_path",
+    "config": "user_config_path",
+    "cache": "user_cache_path",
+    "state": "user_state_path",
+    "logs": "user_log_path",
+}
+_VARIABLES = {
+    **{name: f"XDG_{name.upper()}_DIR" for name in MEDIA},
+    "downloads": "XDG_DOWNLOAD_DIR",
+    "appdata": "XDG_DATA_HOME",
+    "config": "XDG_CONFIG_HOME",
+    "cache": "XDG_CACHE_HOME",
+    "state": "XDG_STATE_HOME",
+    "logs": "XDG_STATE_HOME",
+    RUNTIME: "XDG_RUNTIME_DIR",
+}
+_OURS_ALONE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a disk is said to lie. ``open`` is what finds out.
+
+    ``path`` is absolute, or None where nothing says where; ``problem`` is why it is not believed
+    without even looking, or "". ``home`` is what it is measured against, or None where there is no
+    home and the caller consented to do without.
+    """
+
+    name: str
+    path: str | None
+    home: str | None = None
+    consented: bool = False
+    problem: str = ""
+
+    @property
+    def kind(self) -> Literal["home", "media", "app", "runtime"]:
+        """Which row of the table above holds for it."""
+        if self.name == HOME:
+            return "home"
+        if self.name == RUNTIME:
+            return "runtime"
+        return "media" if self.name in MEDIA else "app"
+
+    def open(self, policy: Policy | None = None, *, create: bool = True) -> Root:
+        """The folder, checked and held; one of the application's own is made where ``create``.
+
+        Raises ``UnsafeFolderError``, ``MissingFolderError``, or what the system says.
+        """
+        if self.problem or self.path is None:
+            raise self._unsafe(self.problem)
+        if create and self.kind in ("app", "runtime"):
+            self._make()
+        real = self._existing()
+        self._check_where(real)
+        root = self._opened(real, policy or Policy())
+        try:
+            self._check_what(root, real)
+        except BaseException:
+            root.close()
+            raise
+        return root
+
+    def _existing(self) -> Path:
+        try:
+            return self._resolved(strict=True)
+        except FileNotFoundError:
+            raise MissingFolderError(self.name, self.path) from None
+
+    def _resolved(self, *, strict: bool) -> Path:
+        try:
+            return Path(self.path or "").resolve(strict=strict)
+        except RuntimeError:  # how Python before 3.13 spells ELOOP
+            raise self._unsafe("is a link that leads to itself") from None
+
+    def _opened(self, real: Path, policy: Policy) -> Root:
+        try:
+            return Root(real, policy=policy)
+        except NotADirectoryError:
+            raise self._unsafe("is not a directory") from None
+
+    def _check_where(self, real: Path) -> None:
+        if self.kind in ("home", "runtime") or self.home is None:
+            return
+        home = Path(self.home).resolve()
+        if real == home:
+            raise self._unsafe("is the home directory itself")
+        if home.is_relative_to(real):
+            raise self._unsafe("is above the home directory")
+        if not self.consented and not real.is_relative_to(home):
+            raise self._unsafe(
+                f"lies outside the home directory; outside_home={{{self.name!r}}} allows it"
+            )
+
+    def _check_what(self, root: Root, real: Path) -> None:
+        found = root.stat(".")
+        # Seen once more without following any link: what is held is what stands at that place.
+        if not os.path.samestat(found, _stat_without_links(real)):
+            raise self._unsafe("was replaced while it was opened")
+        self._check_no_home_by_another_name(found)
+        trusted = (os.geteuid(),) if self.kind in ("app", "runtime") else (os.geteuid(), 0)
+        if found.st_uid not in trusted:
+            raise self._unsafe(f"belongs to another user (uid {found.st_uid})")
+        if self.kind != "media" and found.st_mode & S_IWOTH:
+            raise self._unsafe("can be written by every user")
+
+    def _check_no_home_by_another_name(self, found: os.stat_result) -> None:
+        if self.kind == "home" or self.home is None or not os.path.exists(self.home):
+            return
+        if os.path.samestat(found, os.stat(self.home)):  # a bind mount of it
+            raise self._unsafe("is the home directory itself")
+
+    def _make(self) -> None:
+        """Make the folder and what is missing above it, each 0700, beneath what there is."""
+        if self.kind == "runtime":
+            self._check_runtime_base()
+        real = self._resolved(strict=False)
+        self._check_where(real)
+        there = next(parent for parent in (real, *real.parents) if parent.is_dir())
+        if there == real:
+            return
+        self._check_home_exists(there)
+        with Root(there) as root:
+            self._check_parent(root.stat("."), there)
+            made = ""
+            for name in real.relative_to(there).parts:
+                made = f"{made}/{name}" if made else name
+                _mkdir(root, made)
+
+    def _check_home_exists(self, there: Path) -> None:
+        """Nothing is made for a user whose home is not there."""
+        if self.kind == "runtime" or self.consented or self.home is None:
+            return
+        if not there.is_relative_to(Path(self.home).resolve()):
+            raise MissingFolderError(HOME, self.home)
+
+    def _check_parent(self, found: os.stat_result, there: Path) -> None:
+        if found.st_uid not in (os.geteuid(), 0):
+            raise self._unsafe(f"would lie in {str(there)!r}, which belongs to another user")
+        if found.st_mode & S_IWOTH and not found.st_mode & S_ISVTX:
+            raise self._unsafe(f"would lie in {str(there)!r}, which every user can write")
+
+    def _check_runtime_base(self) -> None:
+        """XDG base directory specification: owned by the user, and mode 0700."""
+        base = Path(self.path or "").parent
+        try:
+            with Root(base) as root:
+                found = root.stat(".")
+        except FileNotFoundError:
+            raise self._unsafe(f"would lie in {str(base)!r}, which does not exist") from None
+        except NotADirectoryError:
+            raise self._unsafe(f"would lie in {str(base)!r}, which is no directory") from None
+        if found.st_uid != os.geteuid() or S_IMODE(found.st_mode) != _OURS_ALONE:
+            raise self._unsafe(f"would lie in {str(base)!r}, which is not this user's alone (0700)")
+
+    def _unsafe(self, reason: str) -> UnsafeFolderError:
+        return UnsafeFolderError(self.name, self.path, reason)
+
+
+def places(
+    app: str, author: str | None = None, *, outside_home: Iterable[str] = ()
+) -> dict[str, Place]:
+    """Where each named disk but ``temp`` is said to lie, for this application and this user.
+
+    Looks at the environment and ``user-dirs.dirs``, and opens nothing. Raises ``ConfigError`` for
+    a name of an application or author that is no single portable component, and for a word in
+    ``outside_home`` that names no disk which could lie there.
+    """
+    check_app(app, author)
+    consented = _consented(outside_home)
+    home, problem = _home()
+    dirs = PlatformDirs(app, author)
+    found = {HOME: Place(HOME, home, home, problem=problem), RUNTIME: _runtime(app)}
+    for name in (*MEDIA, *APP):
+        found[name] = _place(name, dirs, home, problem, consented=name in consented)
+    return {name: found[name] for name in NAMES if name in found}
+
+
+def check_app(app: str, author: str | None = None) -> None:
+    """Raise ``ConfigError`` unless each is one name that every system keeps as it is."""
+    for key, value in (("app", app), ("author", author)):
+        if value is None and key == "author":
+            continue
+        if not isinstance(value, str):
+            raise TypeError(f"{key} is a str, not {type(value).__name__}")
+        problem = unportable(value)
+        if problem:
+            raise ConfigError("Storage", key, f"{value!r} can be no name of a folder: {problem}")
+
+
+def _consented(names: Iterable[str]) -> frozenset[str]:
+    if isinstance(names, str):
+        raise TypeError(f"outside_home is a set of names: outside_home={{{names!r}}}")
+    consented = frozenset(names)
+    for name in sorted(consented, key=str):
+        if name not in (*MEDIA, *APP):
+            known = ", ".join((*MEDIA, *APP))
+            raise ConfigError("Storage", "outside_home", f"{name!r} is none of {known}")
+    return consented
+
+
+def _home() -> tuple[str | None, str]:
+    """The home directory as it is given, and why it can be none."""
+    try:
+        home = str(Path.home())
+    except RuntimeError:
+        return None, "cannot be known: HOME is not set, and the system knows no home of this user"
+    if not home.startswith("/"):
+        return home, f"cannot be known: HOME is {home!r}, which is not an absolute path"
+    if not home.strip("/"):
+        return home, "cannot be known: the home directory of this user is '/'"
+    return home, ""
+
+
+def _runtime(app: str) -> Place:
+    value = os.environ.get("XDG_RUNTIME_DIR")
+    if value is None:
+        # No fallback: a folder in /tmp does not end with the login, and its name is anyone's.
+        return Place(RUNTIME, None, problem="cannot be known: XDG_RUNTIME_DIR is not set")
+    return Place(RUNTIME, f"{value}/{app}", problem=_variable_problem("XDG_RUNTIME_DIR"))
+
+
+def _place(
+    name: str, dirs: PlatformDirs, home: str | None, home_problem: str, *, consented: bool
+) -> Place:
+    variable = _VARIABLES[name]
+    problem = _variable_problem(variable)
+    if home_problem:
+        home = None
+        # A service without a home may still be told, by variable, where its folders are.
+        problem = problem or ("" if consented and variable in os.environ else home_problem)
+    if problem:
+        return Place(name, None, problem=problem)
+    return Place(name, str(getattr(dirs, _ATTRIBUTES[name])), home, consented)
+
+
+def _variable_problem(variable: str) -> str:
+    # The XDG specification has an empty or relative value ignored. A program that then goes on in
+    # another folder than the one its user meant is worse than one that says so.
+    value = os.environ.get(variable)
+    if value is None or value.startswith("/"):
+        return ""
+    return f"cannot be known: {variable} is {value!r}, which is not an absolute path"
+
+
+def _mkdir(root: Root, path: str) -> None:
+    try:
+        root.mkdir(path, _OURS_ALONE)
+    except FileExistsError:
+        pass  # another process of the same application; what it is is checked when it is opened
+
+
+def _stat_without_links(real: Path) -> os.stat_result:
+    with Root("/", policy=Policy(symlinks="never")) as top:
+        return top.stat(str(real).lstrip("/") or ".")
+
+
+class TemporaryFolder:
+    """A new directory, 0700, under an unforeseeable name, until ``remove``.
+
+    ``root`` is held by this object; take ``root.subroot(".")`` for a holder of its own.
+    """
+
+    def __init__(self, app: str) -> None:
+        path = tempfile.mkdtemp(prefix=f"{app}-")
+        parent, self._name = os.path.split(path)
+        self.path = path
+        self._parent = Root(parent)
+        self.root = Root(path)
+        self._maker = os.getpid()
+
+    def remove(self) -> None:
+        """Remove it with all it holds, unless this process is a fork of the one that made it.
+
+        It is emptied by descriptor and only then removed by name: whatever may stand under that
+        name by now, nothing but an empty directory goes. May be called twice.
+        """
+        if self.root.closed:
+            return
+        with self._parent, self.root:
+            if os.getpid() == self._maker:
+                _empty(self.root)
+                self._parent.rmdir(self._name)
+
+
+def _empty(root: Root) -> None:
+    for name in root.listdir("."):
+        if root.is_dir(name) and not root.is_symlink(name):
+            root.remove_tree(name)
+        else:
+            root.unlink(name)

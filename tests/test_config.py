@@ -1,0 +1,188 @@
+"""safefs.toml: read as a whole or refused as a whole."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from safefs import ConfigError
+from safefs.config import DiskEntry, check_name, find, parse, read
+from safefs.folders import Place, places
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own, and no word of the real one."""
+    for name in [name for name in os.environ if name.startswith("XDG_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def folder(home: Path) -> Path:
+    """The config folder of the application."""
+    folder = home / ".config" / "app"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _config_place() -> Place:
+    return places("app")["config"]
+
+
+UPLOADS = '[disks.uploads]\npath = "/srv/uploads"\n'
+
+
+def test_all_a_disk_can_say() -> None:
+    document = b"""
+        [disks.uploads]
+        path = "/srv/uploads"
+        create = true
+        read_only = true
+        symlinks = "never"
+        same_filesystem = true
+        portable_names = true
+
+        [disks.home]
+        top_level_dot_entries = "allow"
+    """
+    rights = {
+        "read_only": True,
+        "symlinks": "never",
+        "same_filesystem": True,
+        "portable_names": True,
+    }
+    assert parse(document, "x") == {
+        "uploads": DiskEntry("uploads", "/srv/uploads", create=True, rights=rights),
+        "home": DiskEntry("home", rights={"top_level_dot_entries": "allow"}),
+    }
+
+
+def test_an_empty_file_has_no_disks() -> None:
+    assert parse(b"", "x") == {}
+
+
+@pytest.mark.parametrize(
+    ("document", "key", "reason"),
+    [
+        ("disk = 1", "disk", "unknown"),
+        ("disks = 1", "disks", "is a table"),
+        ("[disks]\nuploads = 1", "disks.uploads", "is a table"),
+        ("[disks.uploads]", "disks.uploads.path", "is missing"),
+        (f"{UPLOADS}readonly = true", "disks.uploads.readonly", "unknown"),
+        (f"{UPLOADS}read_only = 1", "disks.uploads.read_only", "True or False"),
+        (f"{UPLOADS}symlinks = 'sometimes'", "disks.uploads.symlinks", "is one of"),
+        (f"{UPLOADS}symlinks = ['never']", "disks.uploads.symlinks", "is one of"),
+        (f"{UPLOADS}create = 'yes'", "disks.uploads.create", "true or false"),
+        ("[disks.music]\ncreate = true", "disks.music.create", "needs a path"),
+        ("[disks.x]\npath = 'uploads'", "disks.x.path", "absolute"),
+        ("[disks.x]\npath = '~/uploads'", "disks.x.path", "absolute"),
+        ("[disks.x]\npath = 3", "disks.x.path", "absolute"),
+        ('[disks.x]\npath = "/a\\u0000b"', "disks.x.path", "absolute"),
+        ("[disks.temp]\npath = '/tmp'", "disks.temp.path", "cannot be"),
+        ("[disks.Uploads]\npath = '/u'", "disks.Uploads", "no name for a disk"),
+        ("[disks.'../x']\npath = '/u'", "disks.../x", "no name for a disk"),
+        ("disks = [", "", "is no TOML"),
+        (f"{UPLOADS}{UPLOADS}", "", "is no TOML"),
+        (f"disks = {'[' * 5000}", "", "is no TOML"),
+    ],
+)
+def test_a_mistake_is_an_error_that_names_file_and_key(
+    document: str, key: str, reason: str
+) -> None:
+    with pytest.raises(ConfigError, match=reason) as caught:
+        parse(document.encode(), "/etc/app/safefs.toml")
+    assert (caught.value.source, caught.value.key) == ("/etc/app/safefs.toml", key)
+
+
+def test_what_is_no_text_is_no_toml() -> None:
+    with pytest.raises(ConfigError, match="is no TOML"):
+        parse(b"\xff", "x")
+
+
+@pytest.mark.parametrize("name", ["a", "0", "a-b_c", "a" * 64])
+def test_names_of_disks(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", "_a", "A", "a.b", "a/b", "ä", "a" * 65, "a\n", 3, None])
+def test_what_is_no_name_of_a_disk(name: object) -> None:
+    with pytest.raises(ConfigError):
+        check_name(name)
+
+
+# -- where it is read from ---------------------------------------------------------------------
+
+
+def test_the_file_that_is_named_is_read_and_has_to_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        read(tmp_path / "safefs.toml")
+    (tmp_path / "mine.toml").write_text(UPLOADS)
+    assert set(read(tmp_path / "mine.toml")) == {"uploads"}
+    with pytest.raises(ConfigError, match="directory"):
+        read(tmp_path)
+
+
+def test_a_relative_name_is_looked_up_where_the_caller_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text(UPLOADS)
+    assert set(read("mine.toml")) == {"uploads"}
+
+
+def test_a_link_in_its_folder_is_followed_and_one_out_of_it_is_not(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "real").write_text(UPLOADS)
+    (tmp_path / "inside" / "safefs.toml").symlink_to("real")  # as a mounted ConfigMap does
+    assert set(read(tmp_path / "inside" / "safefs.toml")) == {"uploads"}
+    (tmp_path / "outside.toml").symlink_to("inside/real")
+    assert set(read(tmp_path / "outside.toml")) == {"uploads"}
+    (tmp_path / "inside" / "out").symlink_to("../outside.toml")
+    with pytest.raises(ConfigError, match="link out of its folder"):
+        read(tmp_path / "inside" / "out")
+
+
+def test_the_config_folder_is_looked_into_and_nothing_is_made(home: Path) -> None:
+    assert find(_config_place()) == {}
+    assert list(home.iterdir()) == []
+
+
+def test_a_file_in_the_config_folder_is_read(folder: Path) -> None:
+    assert find(_config_place()) == {}
+    (folder / "safefs.toml").write_text(UPLOADS)
+    assert set(find(_config_place())) == {"uploads"}
+
+
+def test_a_file_that_every_user_can_write_is_refused(folder: Path) -> None:
+    (folder / "safefs.toml").write_text(UPLOADS)
+    (folder / "safefs.toml").chmod(0o666)
+    with pytest.raises(ConfigError, match="written by every user"):
+        find(_config_place())
+
+
+def test_a_file_in_a_folder_not_to_be_trusted_is_refused_and_not_passed_over(folder: Path) -> None:
+    folder.chmod(0o777)
+    assert find(_config_place()) == {}
+    (folder / "safefs.toml").write_text(UPLOADS)
+    with pytest.raises(ConfigError, match="its folder can be written by every user"):
+        find(_config_place())
+
+
+def test_where_no_place_is_known_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
+    assert find(_config_place()) == {}
+
+
+def test_the_working_directory_has_no_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "safefs.toml").write_text("nonsense")
+    monkeypatch.chdir(tmp_path)
+    assert find(_config_place()) == {}
