@@ -44,7 +44,16 @@ class RelPath:
         encoding cannot hold; ``EscapeError`` for an absolute path. A subclass of str or bytes is
         read for its true content: its own methods are never asked.
         """
-        raw, text = encode(path)
+        if type(path) is str and _UTF8:
+            text: str | bytes = path
+            try:
+                raw = path.encode()
+            except UnicodeEncodeError:
+                raw, text = encode(path)
+            if "\0" in path:  # in the str: the same question to bytes costs seven times as much
+                raise _holds_nul(text)
+        else:
+            raw, text = encode(path)
         if raw[:1] == b"/":
             raise refused(EscapeError(text, None, EscapeError.ABSOLUTE_PATH))
         return cls(raw, text)
@@ -94,11 +103,15 @@ def encode(path: StrOrBytesPath) -> tuple[bytes, str | bytes]:
     ctypes and the kernel end a string at NUL, so this check is what stands between ``a.txt`` and
     ``a.txt\\0.png``. Raises as ``RelPath.parse`` does.
     """
-    text = path if type(path) is str else _exactly(path)
+    text = _exactly(path)
     raw = _encoded(text) if isinstance(text, str) else text
     if b"\0" in raw:
-        raise refused(InvalidPathError(text, "a path holds no NUL"))
+        raise _holds_nul(text)
     return raw, text
+
+
+def _holds_nul(text: str | bytes) -> InvalidPathError:
+    return refused(InvalidPathError(text, "a path holds no NUL"))
 
 
 def _exactly(path: StrOrBytesPath) -> str | bytes:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 # What a kernel without openat2, and a sandbox that forbids it, answer. EPERM and EACCES may also
 # be the honest answer; then the walk gives it again. That openat2 once worked proves nothing: a
 # filter may have come since.
-_NO_OPENAT2 = frozenset({ENOSYS, EPERM, EACCES, EINVAL})
+# EAGAIN is a rename during a "..", of the path or of a link on its way, or a lease: the walk can
+# tell them apart.
+_ASK_THE_WALK = frozenset({ENOSYS, EPERM, EACCES, EINVAL, EAGAIN})
 _RETRIES = 128  # of EAGAIN: any rename on the machine during a ".." causes one
 
 
@@ -57,28 +59,20 @@ def _open_guarded(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
 
 
 def _openat2_said_no(handle: Handle, path: RelPath, flags: int, mode: int, error: int) -> int:
-    if error == EAGAIN:
-        if b".." in path.raw:
-            return _retry(handle, path, flags, mode)
-        # A ".." in a link met a rename, or this is a lease: the walk can tell, openat2 cannot.
-        return _walk(handle, path, flags, mode)
+    if error == EAGAIN and b".." in path.raw:
+        for _ in range(_RETRIES):
+            fd = openat2.open_beneath(handle, path.raw, flags, mode)
+            if fd >= 0:
+                return fd
+            if fd != -EAGAIN:
+                return _openat2_said_no(handle, path, flags, mode, -fd)
     if error in (EXDEV, ELOOP):
         raise _explained(handle, path, flags, error)
-    if probe.forced != "openat2" and (
-        error in _NO_OPENAT2 or (error == ENOENT and not openat2.answers(handle))
+    if probe.forced is None and (
+        error in _ASK_THE_WALK or (error == ENOENT and not openat2.answers(handle))
     ):
         return _walk(handle, path, flags, mode)
     raise OSError(error, os.strerror(error), path.shown)
-
-
-def _retry(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
-    for _ in range(_RETRIES):
-        fd = openat2.open_beneath(handle, path.raw, flags, mode)
-        if fd >= 0:
-            return fd
-        if fd != -EAGAIN:
-            return _openat2_said_no(handle, path, flags, mode, -fd)
-    return _walk(handle, path, flags, mode)
 
 
 def _walk(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
