@@ -8,6 +8,7 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 from safefs.errors import EscapeError, InvalidPathError, PolicyError
 from safefs.kernel import open_beneath, syscalls
 from safefs.kernel.handle import Closed, Handle
+from safefs.operations import atomic as opening
 from safefs.operations import (
     attributes,
     copying,
@@ -167,10 +168,14 @@ class Root:
             encoding: str | None = None,
             errors: str | None = None,
             newline: str | None = None,
+            *,
+            atomic: bool = False,
         ) -> TextIO: ...
 
         @overload
-        def open(self, path: AnyPath, mode: BinaryMode, buffering: int = -1) -> BinaryIO: ...
+        def open(
+            self, path: AnyPath, mode: BinaryMode, buffering: int = -1, *, atomic: bool = False
+        ) -> BinaryIO: ...
 
         @overload
         def open(
@@ -181,6 +186,8 @@ class Root:
             encoding: str | None = None,
             errors: str | None = None,
             newline: str | None = None,
+            *,
+            atomic: bool = False,
         ) -> IO[Any]: ...
 
     def open(
@@ -191,6 +198,8 @@ class Root:
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
+        *,
+        atomic: bool = False,
     ) -> IO[Any]:
         """Open a regular file as the builtin ``open`` does.
 
@@ -198,10 +207,16 @@ class Root:
         another's lease BlockingIOError. ``"x"`` follows no link; ``"w"`` and ``"a"`` follow a link
         inside, also to a file that does not exist yet. The file object's ``name`` is its
         descriptor, so that nobody reopens it by name.
+
+        ``atomic``, with ``"w"`` or ``"x"``: what is written takes its name when the file is
+        closed, as a whole, as in ``replace_file``. If the ``with`` block is left by an exception,
+        or the file is never closed, nothing has changed.
         """
-        return files.open_file(
+        opener: Any = opening.open_atomic if atomic else files.open_file
+        file: IO[Any] = opener(
             self._handle, _parse(path), mode, buffering, encoding, errors, newline
         )
+        return file
 
     def read_bytes(self, path: AnyPath) -> bytes:
         """The whole content of a regular file."""

@@ -96,7 +96,7 @@ def open_file(
 ) -> IO[Any]:
     """A file object like the builtin's. Its name is the number: nobody reopens it by path."""
     wanted = Mode(mode)
-    _check_text_arguments(wanted, buffering, encoding, errors, newline)
+    check_arguments(wanted, buffering, encoding, errors, newline)
     fd = open_regular(handle, path, wanted.flags)
     try:
         syscalls.set_blocking(fd, True)
@@ -105,13 +105,13 @@ def open_file(
         syscalls.close(fd)
         raise
     try:
-        return _dressed(raw, wanted, buffering, encoding, errors, newline)
+        return dressed(raw, wanted, buffering, encoding, errors, newline)
     except BaseException:
         raw.close()
         raise
 
 
-def _check_text_arguments(
+def check_arguments(
     mode: Mode, buffering: int, encoding: str | None, errors: str | None, newline: str | None
 ) -> None:
     """Refused before anything is opened, so that a wrong argument truncates nothing."""
@@ -129,7 +129,7 @@ def _check_text_arguments(
         raise ValueError("invalid buffering size")
 
 
-def _dressed(
+def dressed(
     raw: io.FileIO,
     mode: Mode,
     buffering: int,
@@ -137,6 +137,7 @@ def _dressed(
     errors: str | None,
     newline: str | None,
 ) -> IO[Any]:
+    """The raw file under the layers that ``open`` would put over it."""
     if buffering == 0:
         return raw
     size = buffering if buffering > 1 else io.DEFAULT_BUFFER_SIZE

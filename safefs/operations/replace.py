@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Buffer = bytes | bytearray | memoryview
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _ATTEMPTS = 16  # of 64 random bits; more than one means that someone is guessing
 _PERMISSIONS = 0o777  # set-id bits are not carried over to content that someone else wrote
 
@@ -37,12 +37,12 @@ class Draft:
 
     __slots__ = ("_dir_fd", "_name", "fd")
 
-    def __init__(self, dir_fd: int, mode: int) -> None:
+    def __init__(self, dir_fd: int, mode: int, flags: int = NEW) -> None:
         self._dir_fd = dir_fd
         for attempt in range(1, _ATTEMPTS + 1):
             self._name = temporary_name()
             try:
-                self.fd = syscalls.open(self._name, _NEW, mode, dir_fd=dir_fd)
+                self.fd = syscalls.open(self._name, flags, mode, dir_fd=dir_fd)
                 return
             except FileExistsError:
                 if attempt == _ATTEMPTS:
@@ -56,6 +56,15 @@ class Draft:
             rename_noreplace(self._dir_fd, self._name, self._dir_fd, name)
         self._name = b""
 
+    def discard(self) -> None:
+        """Remove the file, if it has no name yet."""
+        name, self._name = self._name, b""
+        if name:
+            try:
+                syscalls.unlink(name, dir_fd=self._dir_fd)
+            except OSError:
+                pass  # what went wrong before is what the caller must hear
+
     def __enter__(self) -> Self:
         return self
 
@@ -66,11 +75,7 @@ class Draft:
         traceback: TracebackType | None,
     ) -> None:
         syscalls.close(self.fd)
-        if self._name:
-            try:
-                syscalls.unlink(self._name, dir_fd=self._dir_fd)
-            except OSError:
-                pass  # what went wrong before is what the caller must hear
+        self.discard()
 
 
 def replace_file(
@@ -82,7 +87,7 @@ def replace_file(
     mode: int | None,
 ) -> None:
     with parent_of_file(handle, path) as parent:
-        kept = _kept_mode(parent) if mode is None else mode & _PERMISSIONS
+        kept = kept_mode(parent) if mode is None else mode & _PERMISSIONS
         directory = _for_fsync(parent) if durable else None
         try:
             with Draft(parent.fd, 0o666 if kept is None else kept) as draft:
@@ -114,7 +119,7 @@ def parent_of_file(handle: Handle, path: RelPath) -> Parent:
     return parent
 
 
-def _kept_mode(parent: Parent) -> int | None:
+def kept_mode(parent: Parent) -> int | None:
     """The permissions of the regular file that is to be replaced, if there is one."""
     existing = existing_entry(parent)
     if existing is None or not S_ISREG(existing.st_mode):

@@ -1,0 +1,156 @@
+"""open(..., atomic=True): a file object whose content takes its name when it is closed."""
+
+from __future__ import annotations
+
+import io
+import os
+from errno import EEXIST
+
+from safefs.kernel import syscalls
+from safefs.operations.files import Mode, check_arguments, dressed
+from safefs.operations.parent import blame
+from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import IO, Any, Self
+
+    from safefs.kernel.handle import Handle
+    from safefs.paths import RelPath
+
+
+class Publication:
+    """A draft, the directory it is in, and the name it will have."""
+
+    __slots__ = ("_dir_fd", "_name", "_path", "_replace", "draft")
+
+    def __init__(self, handle: Handle, path: RelPath, mode: Mode) -> None:
+        self._path = path
+        self._replace = mode.raw[0] == "w"
+        flags = NEW & ~os.O_WRONLY | os.O_RDWR if "+" in mode.raw else NEW
+        with parent_of_file(handle, path) as parent:
+            self._name = parent.name
+            if existing_entry(parent) is not None and not self._replace:
+                raise parent.error(EEXIST)
+            kept = kept_mode(parent)
+            self._dir_fd = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=parent.fd)
+            try:
+                self.draft = Draft(self._dir_fd, 0o666 if kept is None else kept, flags)
+                if kept is not None:
+                    syscalls.fchmod(self.draft.fd, kept)
+            except BaseException:
+                syscalls.close(self._dir_fd)
+                raise
+
+    def publish(self) -> None:
+        try:
+            self.draft.publish(self._name, replace=self._replace)
+        except OSError as error:
+            blame(error, self._path)
+            raise
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Drop what was not published; harmless after that."""
+        dir_fd, self._dir_fd = self._dir_fd, -1
+        if dir_fd >= 0:
+            self.draft.discard()
+            syscalls.close(dir_fd)
+
+
+class AtomicFile:
+    """Delegates to a file object; closing publishes, and an error or neglect discards.
+
+    A ``with`` block left by an exception, a flush that fails and an object that is forgotten
+    unclosed all leave everything as it was.
+    """
+
+    __slots__ = ("_file", "_publication")
+
+    def __init__(self, file: IO[Any], publication: Publication) -> None:
+        self._file = file
+        self._publication = publication
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def close(self) -> None:
+        """Give the file its name; on any error nothing has changed."""
+        if self._file.closed:
+            return
+        try:
+            self._file.flush()
+        except BaseException:
+            self.discard()
+            raise
+        try:
+            self._publication.publish()
+        finally:
+            self._file.close()
+
+    def discard(self) -> None:
+        """Close without publishing."""
+        self._publication.discard()
+        try:
+            self._file.close()
+        except (OSError, ValueError):
+            pass  # a flush into what is thrown away anyway
+
+    def __enter__(self) -> Self:
+        self._file.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def __iter__(self) -> Any:
+        return iter(self._file)
+
+    def __next__(self) -> Any:
+        return next(self._file)
+
+    def __del__(self) -> None:
+        try:
+            if not self._file.closed:
+                self.discard()
+        except AttributeError:
+            pass  # __init__ did not get as far
+
+
+def open_atomic(
+    handle: Handle,
+    path: RelPath,
+    mode: str,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> AtomicFile:
+    wanted = Mode(mode)
+    if wanted.raw[0] not in "wx":
+        raise ValueError(f"atomic=True writes a new file: the mode is 'w' or 'x', not {mode!r}")
+    check_arguments(wanted, buffering, encoding, errors, newline)
+    publication = Publication(handle, path, wanted)
+    try:
+        raw = io.FileIO(publication.draft.fd, wanted.raw)
+    except BaseException:
+        syscalls.close(publication.draft.fd)
+        publication.discard()
+        raise
+    try:
+        file = dressed(raw, wanted, buffering, encoding, errors, newline)
+    except BaseException:
+        publication.discard()
+        raw.close()
+        raise
+    return AtomicFile(file, publication)
