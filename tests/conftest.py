@@ -1,0 +1,137 @@
+"""What every test stands on: the resolver, a scratch with a moat, and two guards.
+
+The guards ask of every test, without being asked: that it leaves the descriptors of this process
+as it found them, and (where it uses ``scratch``) that nothing outside the root was changed.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
+
+    from safefs.testing.replays import Scratch
+
+# dev: while writing; ci: what `make test` has time for; prove: the full counts, `make prove`.
+_SCALES = {"dev": 0.2, "ci": 1.0, "prove": 20.0}
+PROFILE = os.environ.get("SAFEFS_PROFILE", "ci")
+if PROFILE not in _SCALES:
+    raise pytest.UsageError(f"SAFEFS_PROFILE is one of {', '.join(_SCALES)}; not {PROFILE!r}")
+
+for _name, _examples in (("dev", 20), ("ci", 100), ("prove", 3000)):
+    settings.register_profile(
+        _name,
+        max_examples=_examples,
+        deadline=None,  # a shared machine of two cores stalls now and then
+        derandomize=_name == "ci",
+        database=None,
+        # monkeypatch and tmp_path do not change between the examples of one test.
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+settings.load_profile(PROFILE)
+
+
+@pytest.fixture(scope="session")
+def scaled() -> Callable[[int], int]:
+    """A count for the profile in use: as given in ci, a fifth in dev, twentyfold in prove."""
+    return lambda count: max(1, int(count * _SCALES[PROFILE]))
+
+
+@pytest.fixture(params=["openat2", "walk"])
+def resolver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Force each resolver in turn; a test that asks for this runs on both."""
+    from safefs.kernel import probe
+
+    monkeypatch.setattr(probe, "forced", request.param)
+    return str(request.param)
+
+
+_failed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember what failed: its traceback keeps its frames alive, with all they hold open."""
+    report = yield
+    if call.excinfo is not None and report.failed:
+        item.session.stash[_failed] = True
+    return report
+
+
+def _descriptors() -> dict[int, str]:
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+        except FileNotFoundError:
+            pass  # the one that listed the directory
+    return found
+
+
+def _assert_same_descriptors(before: dict[int, str]) -> None:
+    after = _descriptors()
+    if after == before:
+        return
+    gc.collect()  # costs more than most tests, so it is only done where something is left
+    after = _descriptors()
+    leaked = {fd: name for fd, name in after.items() if before.get(fd) != name}
+    lost = {fd: name for fd, name in before.items() if after.get(fd) != name}
+    assert not leaked, f"descriptors left open: {leaked}"
+    assert not lost, f"descriptors closed that were another's: {lost}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_descriptor_leaks_in_the_whole_run(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = _descriptors()
+    yield
+    if not request.session.stash.get(_failed, False):
+        _assert_same_descriptors(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_descriptor_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Not asked after a failure: what is open then is the failed test's, and may go at any time."""
+    before = _descriptors()
+    yield
+    if not request.session.stash.get(_failed, False):
+        _assert_same_descriptors(before)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Scratch]:
+    """A root and an outside under a moat; after the test the outside must be as it was."""
+    from safefs.testing.replays import Scratch
+
+    made = Scratch.make(tmp_path)
+    made.remember()
+    yield made
+    changes = made.changes()
+    assert not changes, f"changed outside the root: {changes}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many replays ran, and how many were skipped for which reason."""
+    tallies: dict[str, Counter[str]] = {}
+    for outcome in ("passed", "failed", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            properties = dict(getattr(report, "user_properties", ()))
+            if "replay" in properties and (report.when == "call" or outcome == "skipped"):
+                tallies.setdefault(properties["replay"], Counter())[properties["replay-ran"]] += 1
+    if not tallies:
+        return
+    terminalreporter.section("replays of published escapes")
+    for name, tally in sorted(tallies.items()):
+        ran = tally.pop("", 0)
+        terminalreporter.line(f"{name}: {ran} ran, {tally.total()} skipped")
+        for reason, count in sorted(tally.items()):
+            terminalreporter.line(f"    {count:3} {reason}")
