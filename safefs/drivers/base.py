@@ -6,9 +6,10 @@ lists of paths and the words of Laravel are the Disk's; containment and policy a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from stat import S_IMODE
+from errno import ELOOP, ENAMETOOLONG, EXDEV
+from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 from safefs.errors import EscapeError, InvalidPathError, PolicyError
@@ -24,6 +25,25 @@ Kind = Literal["file", "directory", "symlink", "other"]
 
 # What "it is not there" is made of, for exists and its kin: each is False, all else is raised.
 ABSENT = (FileNotFoundError, NotADirectoryError, EscapeError, InvalidPathError, PolicyError)
+# The same, where Python has no class for it: a loop of links, a name that nothing can have, and a
+# mount that the policy does not cross.
+_NOWHERE = frozenset({ELOOP, ENAMETOOLONG, EXDEV})
+
+
+def is_absence(error: BaseException) -> bool:
+    """Whether ``exists`` and its kin answer False for this error, as those of ``Root`` do."""
+    if isinstance(error, ABSENT):
+        return True
+    return isinstance(error, OSError) and error.errno in _NOWHERE
+
+
+def kind_of(mode: int) -> Kind:
+    """The kind of an entry, from the ``st_mode`` of its own stat."""
+    if S_ISREG(mode):
+        return "file"
+    if S_ISDIR(mode):
+        return "directory"
+    return "symlink" if S_ISLNK(mode) else "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +51,20 @@ class Stat:
     """What a disk knows of one entry. A bucket has none of ``os.stat_result``; this it has.
 
     ``size`` in bytes; ``mtime_ns`` in nanoseconds since the epoch; ``mode`` the permission bits
-    with the file type, as ``os.stat`` gives them. The ``st_*`` names are there for code that was
-    written for ``pathlib``.
+    with the file type, as ``os.stat`` gives them. ``identity`` is equal for two names of one file
+    and for nothing else, for as long as the file exists, or None where the storage cannot tell; it
+    is no part of equality. The ``st_*`` names are there for code that was written for ``pathlib``.
     """
 
     kind: Kind
     size: int
     mtime_ns: int
     mode: int
+    identity: tuple[object, ...] | None = field(default=None, compare=False, repr=False)
+
+    def is_same_file(self, other: Stat) -> bool:
+        """Whether both are known to be of one file."""
+        return self.identity is not None and self.identity == other.identity
 
     @property
     def modified(self) -> datetime:
@@ -74,21 +100,28 @@ class Driver(Protocol):
     own refusals. Every method is safe to call from several threads.
     """
 
-    policy: Policy
+    @property
+    def policy(self) -> Policy:
+        """What is allowed here; the driver sees to it."""
 
     def read(self, path: RelPath) -> bytes:
         """The whole content of a regular file."""
 
     def open(self, path: RelPath, mode: str) -> BinaryIO:
-        """A binary file object; ``mode`` as of the builtin, with ``b``. Makes no parents."""
+        """A buffered binary file object; ``mode`` as of the builtin, with ``b``.
+
+        Makes no parents. What is written is visible at latest after flush or close.
+        """
 
     def write(
         self, path: RelPath, chunks: Iterable[bytes], *, permissions: int | None = None
     ) -> None:
         """Replace the file as a whole, or create it; on any error nothing has changed.
 
-        A link in the last place is replaced, not followed. Makes no parents. ``permissions``: for
-        the new file; None keeps those of the file that is replaced, or is 0666 less the umask.
+        A link in the last place is replaced, not followed. Makes no parents, and finds that there
+        are none before it asks for the first chunk. A file that is replaced keeps its permissions;
+        ``permissions`` are those of a new one, None the driver's own: 0666 less the umask unless
+        it was made with others.
         """
 
     def stat(self, path: RelPath) -> Stat:
@@ -130,8 +163,12 @@ class Driver(Protocol):
     def touch(self, path: RelPath) -> None:
         """Set the modification time of an existing entry to now."""
 
-    def narrowed(self, path: RelPath | None, policy: Policy) -> Self:
-        """A driver of its own, on a directory beneath this one, under this policy."""
+    def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
+        """A driver of its own, on this directory or one beneath it, as ``Root.subroot``.
+
+        It allows what this one does and, where given, ``policy`` does too: never more. Closing
+        either leaves the other open.
+        """
 
     def close(self) -> None:
         """Give up the storage; open file objects stay open. May be called twice."""

@@ -1,0 +1,687 @@
+"""Disk: one directory with the words of Laravel's Storage."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import mimetypes
+import os
+import secrets
+import threading
+import weakref
+from contextlib import nullcontext
+from errno import EISDIR, EXDEV
+from functools import cache
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+
+from safefs.audit import refused
+from safefs.diskpath import DiskPath, whereabouts
+from safefs.drivers import transfer
+from safefs.drivers.base import is_absence
+from safefs.drivers.content import CHUNK, Body, before, check_file, encoded, harmless_suffix
+from safefs.drivers.local import LocalDriver
+from safefs.drivers.transfer import End
+from safefs.errors import InvalidPathError
+from safefs.operations.files import Mode
+from safefs.paths import RelPath
+from safefs.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from types import TracebackType
+    from typing import IO, Any, NoReturn, Self, TextIO, overload
+
+    from _typeshed import ReadableBuffer
+
+    from safefs.drivers.base import Driver, Kind, Stat
+    from safefs.drivers.content import Content
+    from safefs.root import BinaryMode, StrOrBytesPath, TextMode
+
+    AnyPath = StrOrBytesPath | DiskPath
+Visibility = Literal["private", "public"]
+Moved = Literal["renamed", "copied"]
+
+_NAME_BYTES = 20  # 160 bits: nobody guesses a generated name, and none comes twice
+
+
+class Disk:
+    """A directory beneath which every path is resolved and none beyond, for applications.
+
+    Opening it is the one ambient act: ``directory`` is looked up once, and made first where
+    ``create`` says so. From then on a path can only mean something beneath. A path is a str, bytes,
+    ``os.PathLike`` or a ``DiskPath`` of this disk (``disk / "a" / "b"``); one of another disk is a
+    ``TypeError`` except as source or destination of ``copy`` and ``move``. ``""`` is the disk's
+    root.
+
+    All methods raise ``EscapeError`` where a path leaves the disk, ``InvalidPathError`` for text
+    that is no path, ``PolicyError`` where ``policy`` forbids it, ``OSError`` as ``os`` does with
+    the caller's path, ``TypeError`` for what is no path, and ``ValueError`` on a closed disk.
+    Only ``exists`` and its kin answer False for an error; each says for which.
+
+    Threads may share a Disk. After ``fork`` both processes have it. It refuses pickle and copy.
+    """
+
+    def __init__(
+        self,
+        directory: StrOrBytesPath,
+        *,
+        name: str | None = None,
+        policy: Policy | None = None,
+        create: bool = False,
+    ) -> None:
+        _check_name(name)
+        self._begin(LocalDriver.at(directory, policy=policy, create=create), name)
+
+    @classmethod
+    def _over(cls, driver: Driver, *, name: str | None = None) -> Self:
+        """A disk on any driver, which it owns from here on and closes.
+
+        The modes of new files and directories are the driver's (see ``LocalDriver``).
+        """
+        _check_name(name)
+        disk = cls.__new__(cls)
+        disk._begin(driver, name)  # noqa: SLF001  (its own class)
+        return disk
+
+    def _begin(self, driver: Driver, name: str | None) -> None:
+        self._driver = driver
+        self._name = name
+        self._closed = False
+        self._renew_lock()
+        _disks.add(self)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
+
+    # The disk itself
+
+    @property
+    def name(self) -> str | None:
+        """What the disk is called in URLs, or None."""
+        return self._name
+
+    @property
+    def policy(self) -> Policy:
+        """What is allowed on this disk."""
+        return self._driver.policy
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        """Give the directory up; open file objects stay open. May be called twice."""
+        self._closed = True
+        self._driver.close()
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        named = f" {self._name!r}" if self._name is not None else ""
+        if self._closed:
+            return f"<{type(self).__name__}{named} closed>"
+        return f"<{type(self).__name__}{named} {self.policy!r}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "a Disk holds an open directory: it cannot be pickled or copied; "
+            f"send its name, {self._name!r}, and open it there"
+        )
+
+    def __truediv__(self, path: str | os.PathLike[str]) -> DiskPath:
+        """``disk / "a" / "b"``: a path of this disk. Looks at nothing."""
+        return DiskPath(self, self._driver, PurePosixPath()) / path
+
+    def scoped(self, path: AnyPath, *, create: bool = False) -> Self:
+        """A disk without a name on a directory of this one, and under no wider policy.
+
+        It holds the directory itself: renaming that changes nothing, and closing this disk neither.
+        """
+        where = self._path(path)
+        if create:
+            self._driver.mkdir(where, 0o777, parents=True, exist_ok=True)
+        return self._over(self._driver.narrowed(where))
+
+    def read_only(self) -> Self:
+        """The same disk by the same name, through which nothing can be changed."""
+        narrowed = self._driver.narrowed(self._path(""), Policy(read_only=True))
+        return self._over(narrowed, name=self._name)
+
+    # Reading
+
+    def get(self, path: AnyPath) -> bytes:
+        """The whole content of a file."""
+        return self._driver.read(self._path(path))
+
+    def get_text(self, path: AnyPath, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """The whole content as text, with its line ends as they are."""
+        return self.get(path).decode(encoding, errors)
+
+    def json(self, path: AnyPath) -> Any:
+        """The value of a JSON file (UTF-8, -16 or -32); ``json.JSONDecodeError`` for another."""
+        return json.loads(self.get(path))
+
+    def read_stream(self, path: AnyPath) -> BinaryIO:
+        """A binary file object to read from; the caller closes it."""
+        return self._driver.open(self._path(path), "rb")
+
+    if TYPE_CHECKING:
+
+        @overload
+        def open(
+            self,
+            path: AnyPath,
+            mode: TextMode = "r",
+            buffering: int = -1,
+            encoding: str | None = None,
+            errors: str | None = None,
+            newline: str | None = None,
+        ) -> TextIO: ...
+
+        @overload
+        def open(self, path: AnyPath, mode: BinaryMode, buffering: int = -1) -> BinaryIO: ...
+
+        @overload
+        def open(
+            self,
+            path: AnyPath,
+            mode: str,
+            buffering: int = -1,
+            encoding: str | None = None,
+            errors: str | None = None,
+            newline: str | None = None,
+        ) -> IO[Any]: ...
+
+    def open(
+        self,
+        path: AnyPath,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> IO[Any]:
+        """A file object as of the builtin ``open``; text is UTF-8 unless ``encoding`` says other.
+
+        Writes in place, follows a link inside and makes no parents; ``put`` does otherwise. What is
+        no regular file is refused and never waited for.
+        """
+        where = self._path(path)
+        wanted = Mode(mode)
+        if wanted.binary:
+            _refuse_text_arguments(encoding, errors, newline)
+            return _buffered(self._driver.open(where, _binary(wanted)), buffering)
+        if buffering == 0:
+            raise ValueError("can't have unbuffered text I/O")
+        # Lets the text layer judge its arguments while nothing has been opened or truncated.
+        _as_text(io.BytesIO(), mode, buffering, encoding, errors, newline)
+        file = self._driver.open(where, _binary(wanted))
+        return _as_text(_buffered(file, buffering), mode, buffering, encoding, errors, newline)
+
+    # Looking
+
+    def exists(self, path: AnyPath) -> bool:
+        """Whether the path leads to something on this disk.
+
+        False for what is not found, a loop of links, an escape, what the policy refuses, a name
+        that is too long and text that is no path. ``TypeError`` for what is no path is raised, and
+        so are errors such as EACCES and EIO.
+        """
+        return self._kind(path) is not None
+
+    def missing(self, path: AnyPath) -> bool:
+        """The reverse of ``exists``."""
+        return self._kind(path) is None
+
+    def file_exists(self, path: AnyPath) -> bool:
+        """Whether the path leads to a regular file; answers as ``exists`` does."""
+        return self._kind(path) == "file"
+
+    def directory_exists(self, path: AnyPath) -> bool:
+        """Whether the path leads to a directory; answers as ``exists`` does."""
+        return self._kind(path) == "directory"
+
+    def stat(self, path: AnyPath) -> Stat:
+        """What the path leads to; a link that leads nowhere or outside is reported as a link."""
+        where = self._path(path)
+        try:
+            return self._driver.stat(where)
+        except OSError as error:
+            found = self._unfollowed(where) if is_absence(error) else None
+            if found is None:
+                raise
+            return found
+
+    def size(self, path: AnyPath) -> int:
+        """The bytes of a file; ``IsADirectoryError`` for a directory."""
+        return self._stat_file(path).size
+
+    def last_modified(self, path: AnyPath) -> datetime:
+        """When the content was last changed: aware, UTC."""
+        return self._driver.stat(self._path(path)).modified
+
+    def mime_type(self, path: AnyPath) -> str | None:
+        """The MIME type that the name of a file suggests, or None for an unknown suffix.
+
+        From Python's own table, the same on every machine; the content is not looked at. A
+        compressed file has the type of its compression. ``FileNotFoundError`` when there is no such
+        file, ``IsADirectoryError`` for a directory.
+        """
+        self._stat_file(path)
+        guessed, encoding = _mime_types().guess_type(f"/{_name_of(self._path(path))}")
+        return guessed if encoding is None else _COMPRESSED.get(encoding)
+
+    def checksum(self, path: AnyPath, algorithm: str = "sha256") -> str:
+        """The digest of a file in hexadecimal, read piece by piece.
+
+        ``ValueError`` for an algorithm that ``hashlib`` does not have, or whose digest has no
+        length of its own.
+        """
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+        if not digest.digest_size:
+            raise ValueError(f"the digest of {algorithm} has no length of its own")
+        with self.read_stream(path) as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def visibility(self, path: AnyPath) -> Visibility:
+        """``"private"`` if no permission is given to group or others, else ``"public"``."""
+        found = self._driver.stat(self._path(path))
+        return "public" if found.permissions & 0o077 else "private"
+
+    # Listing
+
+    def files(self, directory: AnyPath = "") -> list[str]:
+        """The files in a directory.
+
+        Sorted paths from the disk's root, as for all lists; a link that leads to a file of this
+        disk is one, and a link that leads elsewhere is in no list.
+        """
+        return self._in(directory, "file")
+
+    def directories(self, directory: AnyPath = "") -> list[str]:
+        """The directories in a directory; a link that leads to one is one."""
+        return self._in(directory, "directory")
+
+    def all_files(self, directory: AnyPath = "") -> list[str]:
+        """The files in a directory and all beneath it; no link is entered."""
+        return sorted(self._beneath(directory, "file"))
+
+    def all_directories(self, directory: AnyPath = "") -> list[str]:
+        """The directories beneath a directory; a link to one is listed and not entered."""
+        return sorted(self._beneath(directory, "directory"))
+
+    # Writing
+
+    def put(self, path: AnyPath, content: Content) -> None:
+        """Replace a file as a whole, or create it and the directories above it.
+
+        ``content``: bytes and their like, str (UTF-8, newlines untouched), a binary file object
+        (from where it stands), or an iterable of bytes. A text file object is a ``TypeError``:
+        whoever opened it has chosen an encoding already. On any error the old content stands. A
+        file that is replaced keeps its permissions; a link in the last place is replaced, not
+        followed.
+        """
+        transfer.write(self._driver, self._path(path), Body(content))
+
+    def put_json(self, path: AnyPath, value: object, *, indent: int | None = None) -> None:
+        """``put`` of a value as JSON in UTF-8.
+
+        ``TypeError`` for a value that JSON has no word for, ``ValueError`` for NaN and infinities;
+        then nothing has changed.
+        """
+        self.put(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
+
+    def write_stream(self, path: AnyPath, stream: BinaryIO | Iterable[ReadableBuffer]) -> None:
+        """``put`` from a binary file object or an iterable of bytes."""
+        if isinstance(stream, str | bytes | bytearray | memoryview):
+            raise TypeError("write_stream takes a file object or an iterable; put takes a value")
+        self.put(path, stream)
+
+    def put_file(self, directory: AnyPath, file: BinaryIO | DiskPath) -> str:
+        """Store a file under a generated name, and return its path.
+
+        The name has 160 random bits, and behind them the extension of ``file.name`` (or
+        ``filename``) where that is short and plain letters and digits; nothing else of that name is
+        used, and nothing is promised of the content.
+
+        ``file`` is a binary file object or a DiskPath of any disk. A str is a ``TypeError``: taken
+        as a path it would reach for whatever this process may read.
+        """
+        name = secrets.token_hex(_NAME_BYTES) + harmless_suffix(file)
+        return self.put_file_as(directory, file, name)
+
+    def put_file_as(self, directory: AnyPath, file: BinaryIO | DiskPath, name: str) -> str:
+        """``put_file`` under this name, which is exactly one component (``InvalidPathError``)."""
+        where, plain = self._path(directory), _one_component(name)
+        with _opened(file) as stream:
+            transfer.write(self._driver, where.join(plain), Body(stream))
+        return str(PurePosixPath(where.text) / os.fsdecode(plain))
+
+    def append(self, path: AnyPath, data: Content, *, separator: bytes | str = b"") -> None:
+        """Add to the end of a file, or create it and the directories above it.
+
+        ``separator`` goes between content that is there and what is new. Written in place (one
+        write for a value that is whole), through a link inside too; a source that fails half-way
+        leaves what it gave. Threads that share this Disk do not come between.
+        """
+        where, content, between = self._path(path), Body(data), encoded(separator)
+        pieces = iter(content)
+        first = next(pieces, b"")
+        with self._lock, self._appending(where) as file:
+            held = file.seek(0, os.SEEK_END)
+            file.write(between + first if held else first)
+            for piece in pieces:
+                file.write(piece)
+
+    def prepend(self, path: AnyPath, data: Content, *, separator: bytes | str = b"") -> None:
+        """Add to the beginning of a file, or create it and the directories above it.
+
+        ``separator`` goes between what is new and content that is there. The file is replaced as a
+        whole, as by ``put``; what someone else than this Disk writes meanwhile is lost.
+        """
+        where, content, between = self._path(path), Body(data), encoded(separator)
+        with self._lock:
+            try:
+                file = self._driver.open(where, "rb")
+            except FileNotFoundError:
+                transfer.write(self._driver, where, content)
+                return
+            with file:
+                transfer.write(self._driver, where, Body(before(content, between, file)))
+
+    def set_visibility(self, path: AnyPath, visibility: Visibility) -> None:
+        """Take all permissions from group and others, or let them read what the owner may use.
+
+        ``"public"`` gives reading, and executing (or entering a directory) where the owner has it;
+        never writing.
+        """
+        if visibility not in ("private", "public"):
+            raise ValueError(f"visibility is 'private' or 'public', not {visibility!r}")
+        where = self._path(path)
+        permissions = self._driver.stat(where).permissions
+        if visibility == "private":
+            permissions &= 0o7700
+        else:
+            permissions |= 0o055 if permissions & 0o100 else 0o044
+        self._driver.chmod(where, permissions)
+
+    def make_directory(self, path: AnyPath) -> None:
+        """Make a directory and those above it; one that exists is no error, a file is."""
+        self._driver.mkdir(self._path(path), 0o777, parents=True, exist_ok=True)
+
+    # Removing
+
+    def delete(self, *paths: AnyPath | list[AnyPath], missing_ok: bool = False) -> None:
+        """Remove files, or links themselves: one, several, or one list of them.
+
+        Names are literal: ``*`` is a character. All are parsed before the first is removed; they
+        are removed in order, and what fails ends it. A missing one is ``FileNotFoundError`` unless
+        ``missing_ok``, a directory ``IsADirectoryError``.
+        """
+        given = paths[0] if len(paths) == 1 and isinstance(paths[0], list) else paths
+        for where in [self._path(cast("AnyPath", path)) for path in given]:
+            try:
+                self._driver.remove(where)
+            except FileNotFoundError:
+                if not missing_ok:
+                    raise
+
+    def delete_directory(self, path: AnyPath, *, missing_ok: bool = False) -> None:
+        """Remove a directory and all beneath it; the disk's root is refused (EINVAL), as is a link.
+
+        What fails is raised at once, and what has been removed by then is gone.
+        """
+        try:
+            self._driver.remove_tree(self._path(path))
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    # Copying
+
+    def copy(self, source: AnyPath, target: AnyPath, *, overwrite: bool = True) -> None:
+        """Copy a file and its permissions; makes the directories above ``target``.
+
+        Either may be a DiskPath of another disk; between disks, a file that is replaced keeps its
+        own permissions, and a disk that keeps its files to itself goes on to. ``target`` appears
+        whole; a link there is replaced, not followed. Onto itself is ``SameFileError``; a
+        directory on either side ``IsADirectoryError``; what exists ``FileExistsError`` where
+        ``overwrite`` is false.
+        """
+        here, there = self._end(source), self._end(target)
+        if here.driver is there.driver:
+            transfer.copy_within(here, there, overwrite=overwrite)
+        else:
+            transfer.copy_across(here, there, overwrite=overwrite)
+
+    def move(self, source: AnyPath, target: AnyPath, *, overwrite: bool = True) -> Moved:
+        """Move a file, or on one disk a directory or a link; makes the directories above.
+
+        Returns ``"renamed"``, or ``"copied"`` when it had to be a copy and a removal: between two
+        disks, where either path may be a DiskPath of another, and between two mounts inside one.
+        Only files can be; a link is followed for the copy, and itself removed. Should the removal
+        fail, the error says so and the copy stays.
+
+        Onto itself, by whatever name, is ``SameFileError``; for the rest as ``copy`` and rename(2).
+        """
+        here, there = self._end(source), self._end(target)
+        transfer.refuse_same(here, there, here.driver.lstat(here.path), overwrite=overwrite)
+        if here.driver is not there.driver:
+            return transfer.move_across(here, there, overwrite=overwrite)
+        try:
+            transfer.rename(here, there, overwrite=overwrite)
+        except OSError as error:
+            if error.errno != EXDEV or here.driver.lstat(here.path).kind == "directory":
+                raise
+            return transfer.move_across(here, there, overwrite=overwrite)
+        return "renamed"
+
+    # How a path comes in
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError("operation on a closed Disk")
+
+    def _path(self, path: AnyPath) -> RelPath:
+        """The one place where text becomes a path of this disk."""
+        self._check_open()
+        if not isinstance(path, DiskPath):
+            return RelPath.parse(path)
+        disk, _, where = whereabouts(path)
+        if disk is not self:
+            raise TypeError(f"{path!r} is a path of another disk")
+        return where
+
+    def _end(self, path: AnyPath) -> End:
+        """One end of a copy or move, on whichever disk it is."""
+        self._check_open()
+        if isinstance(path, DiskPath):
+            return End(*whereabouts(path)[1:])
+        return End(self._driver, self._path(path))
+
+    # What the methods above share
+
+    def _kind(self, path: AnyPath) -> Kind | None:
+        try:
+            return self._driver.stat(self._path(path)).kind
+        except (OSError, InvalidPathError) as error:
+            if is_absence(error):
+                return None
+            raise
+
+    def _stat_file(self, path: AnyPath) -> Stat:
+        where = self._path(path)
+        found = self._driver.stat(where)
+        if found.kind == "directory":
+            raise _is_a_directory(where)
+        return found
+
+    def _unfollowed(self, where: RelPath) -> Stat | None:
+        try:
+            found = self._driver.lstat(where)
+        except OSError:
+            return None
+        return found if found.kind == "symlink" else None
+
+    def _in(self, directory: AnyPath, wanted: Kind) -> list[str]:
+        where = self._path(directory)
+        base = PurePosixPath(where.text)
+        return sorted(
+            str(base / name)
+            for name, found in self._driver.scan(where)
+            if (found.kind if found.kind != "symlink" else self._reached(base / name)) == wanted
+        )
+
+    def _beneath(self, directory: AnyPath, wanted: Kind) -> Iterator[str]:
+        for here, directories, others in self._driver.walk(self._path(directory)):
+            base = PurePosixPath(here)
+            if wanted == "directory":
+                yield from (str(base / name) for name in directories)
+            paths = (base / name for name in others)
+            yield from (str(path) for path in paths if self._reached(path) == wanted)
+
+    def _reached(self, path: PurePosixPath) -> Kind | None:
+        """What an entry counts as; None where it leads nowhere that counts."""
+        text = str(path)
+        try:
+            return self._driver.stat(RelPath(os.fsencode(text), text)).kind
+        except OSError as error:
+            if is_absence(error):
+                return None
+            raise
+
+    def _appending(self, where: RelPath) -> BinaryIO:
+        try:
+            return self._driver.open(where, "ab")
+        except FileNotFoundError:
+            if not transfer.make_parent(self._driver, where):
+                raise
+            return self._driver.open(where, "ab")
+
+
+# A fork may come while another thread holds a disk's lock, which nobody in the child would release.
+_disks: weakref.WeakSet[Disk] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    for disk in list(_disks):
+        disk._renew_lock()  # noqa: SLF001  (the module's own class)
+
+
+os.register_at_fork(after_in_child=_renew_locks)
+
+
+def _check_name(name: str | None) -> None:
+    if name is None:
+        return
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a disk is a str, not {type(name).__name__}")
+    if not name or "/" in name:
+        raise ValueError(f"{name!r} cannot be the name of a disk: it is part of a URL")
+
+
+def _opened(file: BinaryIO | DiskPath) -> AbstractContextManager[BinaryIO]:
+    """What is to be read; a file object that was given stays open after it."""
+    if isinstance(file, DiskPath):
+        return file.open("rb")
+    check_file(file)
+    return nullcontext(file)
+
+
+def _one_component(name: str) -> bytes:
+    parsed = RelPath.parse(name)
+    if parsed.names != [parsed.raw] or parsed.raw in (b".", b".."):
+        raise refused(InvalidPathError(parsed.shown, "the name is not exactly one component"))
+    return parsed.raw
+
+
+def _name_of(where: RelPath) -> str:
+    return os.fsdecode(where.split()[1])
+
+
+def _is_a_directory(where: RelPath) -> OSError:
+    return IsADirectoryError(EISDIR, os.strerror(EISDIR), where.shown)
+
+
+# File objects
+
+
+def _binary(mode: Mode) -> str:
+    return mode.raw[0] + "b" + mode.raw[1:]
+
+
+def _refuse_text_arguments(encoding: str | None, errors: str | None, newline: str | None) -> None:
+    for name, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
+        if value is not None:
+            raise ValueError(f"binary mode doesn't take an {name!r} argument")
+
+
+def _buffered(file: BinaryIO, buffering: int) -> BinaryIO:
+    """The driver's file object with the buffer that was asked for."""
+    if buffering in (-1, 1):
+        return file
+    buffered = cast("io.BufferedReader", file)
+    raw = buffered.detach()
+    return cast("BinaryIO", raw if buffering == 0 else type(buffered)(raw, buffering))
+
+
+def _as_text(
+    file: BinaryIO,
+    mode: str,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> TextIO:
+    lines = buffering == 1
+    text = io.TextIOWrapper(file, encoding or "utf-8", errors, newline, line_buffering=lines)
+    text.mode = mode  # type: ignore[misc]
+    return text
+
+
+# MIME types
+
+
+class _OwnTypes(mimetypes.MimeTypes):
+    """Python's own table, and nothing of the machine's.
+
+    ``MimeTypes.__init__`` reads the system's ``mime.types`` for the module's global table, which
+    is another answer on every machine, and an error where a sandbox forbids it.
+    """
+
+    def __init__(self) -> None:
+        own: dict[str, dict[str, str]] = vars(mimetypes)
+        self.encodings_map = dict(own["_encodings_map_default"])
+        self.suffix_map = dict(own["_suffix_map_default"])
+        self.types_map = (dict(own["_common_types_default"]), dict(own["_types_map_default"]))
+
+
+@cache
+def _mime_types() -> _OwnTypes:
+    return _OwnTypes()
+
+
+# By the names that mimetypes gives them. Who serves such a file serves what it is compressed with.
+_COMPRESSED = {
+    "br": "application/x-brotli",
+    "bzip2": "application/x-bzip2",
+    "compress": "application/x-compress",
+    "gzip": "application/gzip",
+    "xz": "application/x-xz",
+}

@@ -1,0 +1,202 @@
+"""The Driver protocol on a ``Root``: a directory of this machine."""
+
+from __future__ import annotations
+
+from errno import EEXIST, EINVAL
+from stat import S_IMODE, S_ISREG
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
+
+from safefs.drivers.base import Stat, kind_of
+from safefs.kernel import syscalls
+from safefs.paths import RelPath, encode
+from safefs.root import Root
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+
+    from safefs.policy import Policy
+    from safefs.root import StrOrBytesPath
+
+
+class LocalDriver:
+    """A ``Root`` behind the Driver protocol; the driver owns it and closes it.
+
+    ``file_mode`` is what a new file gets, whatever the umask says (None: 0666 less the umask), and
+    the most that a copy from elsewhere gets. ``directory_mode`` bounds the mode of new directories,
+    those made on the way included. With a ``file_mode`` a file that is opened to be created has it
+    a moment after it exists, and before it has content; where the name is a dangling link, the file
+    made behind it goes by the umask.
+    """
+
+    def __init__(
+        self, root: Root, *, file_mode: int | None = None, directory_mode: int = 0o777
+    ) -> None:
+        self._root = root
+        self._file_mode = file_mode
+        self._directory_mode = directory_mode
+
+    @classmethod
+    def at(
+        cls, directory: StrOrBytesPath, *, policy: Policy | None = None, create: bool = False
+    ) -> Self:
+        """A driver on a directory of this machine, with ``create`` made first where it is missing.
+
+        This is the ambient act: ``directory`` is looked up as any program would, once.
+        """
+        if create:
+            _make_directory(encode(directory)[0])
+        return cls(Root(directory, policy=policy))
+
+    def __repr__(self) -> str:
+        return f"LocalDriver({self._root!r})"
+
+    @property
+    def policy(self) -> Policy:
+        return self._root.policy
+
+    def read(self, path: RelPath) -> bytes:
+        return self._root.read_bytes(path)
+
+    def open(self, path: RelPath, mode: str) -> BinaryIO:
+        if self._file_mode is None or mode.startswith("r"):
+            return self._open(path, mode)
+        return self._create(path, mode, self._file_mode)
+
+    def write(
+        self, path: RelPath, chunks: Iterable[bytes], *, permissions: int | None = None
+    ) -> None:
+        self._root.replace_file(path, chunks, mode=self._mode(path, permissions))
+
+    def stat(self, path: RelPath) -> Stat:
+        return _stat(self._root.stat(path))
+
+    def lstat(self, path: RelPath) -> Stat:
+        return _stat(self._root.lstat(path))
+
+    def scan(self, path: RelPath) -> Iterator[tuple[str, Stat]]:
+        with self._root.scandir(path) as entries:
+            for entry in entries:
+                yield entry.name, _stat(entry.stat())
+
+    def walk(self, path: RelPath) -> Iterator[tuple[str, list[str], list[str]]]:
+        for here, directories, others in self._root.walk(path, onerror=_raise_unless_gone):
+            yield "" if here == "." else here, directories, others
+
+    def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:
+        mode &= self._directory_mode
+        if parents:
+            self._make_above(path)
+            self._root.makedirs(path, mode, exist_ok=exist_ok)
+            return
+        try:
+            self._root.mkdir(path, mode)
+        except OSError as error:
+            if not exist_ok or error.errno not in (EEXIST, EINVAL):
+                raise
+            if not self._root.is_dir(path):
+                raise
+
+    def rmdir(self, path: RelPath) -> None:
+        self._root.rmdir(path)
+
+    def remove(self, path: RelPath) -> None:
+        self._root.unlink(path)
+
+    def remove_tree(self, path: RelPath) -> None:
+        self._root.remove_tree(path)
+
+    def copy(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
+        self._root.copy(source, target, replace=overwrite)
+
+    def rename(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
+        self._root.rename(source, target, replace=overwrite)
+
+    def chmod(self, path: RelPath, permissions: int) -> None:
+        self._root.chmod(path, permissions)
+
+    def touch(self, path: RelPath) -> None:
+        self._root.utime(path)
+
+    def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
+        return type(self)(
+            self._root.subroot(path, policy=policy),
+            file_mode=self._file_mode,
+            directory_mode=self._directory_mode,
+        )
+
+    def close(self) -> None:
+        self._root.close()
+
+    def _open(self, path: RelPath, mode: str) -> BinaryIO:
+        return cast("BinaryIO", self._root.open(path, mode))
+
+    def _create(self, path: RelPath, mode: str, permissions: int) -> BinaryIO:
+        """Exclusively first: a file that was there keeps its permissions."""
+        action = mode[0]
+        try:
+            file = self._open(path, mode.replace(action, "x"))
+        except FileExistsError:
+            if action == "x":
+                raise
+            return self._open(path, mode)
+        try:
+            self._root.chmod(path, permissions)
+        except BaseException:
+            file.close()
+            raise
+        if action != "a":
+            return file
+        file.close()
+        return self._open(path, mode)
+
+    def _mode(self, path: RelPath, permissions: int | None) -> int | None:
+        """What ``replace_file`` is told: the mode of what is replaced, or else that of a new file.
+
+        Both are said outright where a new file has a mode of its own, so that a file which goes
+        between here and there is not followed by one that everybody may read.
+        """
+        new = self._file_mode
+        if permissions is not None:
+            new = permissions & (0o777 if new is None else new)
+        if new is None:
+            return None
+        try:
+            found = self._root.lstat(path).st_mode
+        except OSError:
+            return new  # what is wrong, the writing will say
+        return S_IMODE(found) if S_ISREG(found) else new
+
+    def _make_above(self, path: RelPath) -> None:
+        """Root makes the directories on the way by the umask; here they are as narrow as it."""
+        if self._directory_mode == 0o777:
+            return
+        names = path.names
+        for end in range(1, len(names)):
+            above = RelPath(b"/".join(names[:end]), path.shown)
+            self._root.makedirs(above, self._directory_mode, exist_ok=True)
+
+
+def _stat(found: os.stat_result) -> Stat:
+    identity = (found.st_dev, found.st_ino)
+    mode = found.st_mode
+    return Stat(kind_of(mode), found.st_size, found.st_mtime_ns, mode, identity)
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    """What cannot be read is an error; what went while its tree was walked is not."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
+
+
+def _make_directory(directory: bytes) -> None:
+    try:
+        syscalls.mkdir(directory)
+    except FileExistsError:
+        pass  # what it is, opening it will say
+    except FileNotFoundError:
+        above = directory.rstrip(b"/").rpartition(b"/")[0]
+        if not above:
+            raise
+        _make_directory(above)
+        _make_directory(directory)

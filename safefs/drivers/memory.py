@@ -1,0 +1,567 @@
+"""A tree in memory behind the Driver protocol: for tests, and for what need not be kept.
+
+It answers as a POSIX file system would, errno by errno, so that what passes here passes on disk. It
+has no links, no owners and no permission checks: a mode is remembered and never enforced.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from dataclasses import dataclass, field
+from errno import (
+    EEXIST,
+    EINVAL,
+    EISDIR,
+    ENAMETOOLONG,
+    ENOENT,
+    ENOTDIR,
+    ENOTEMPTY,
+)
+from itertools import count
+from stat import S_IFDIR, S_IFREG
+from time import time_ns
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
+
+from safefs.audit import refused
+from safefs.drivers.base import Stat, kind_of
+from safefs.errors import EscapeError, PolicyError, SameFileError
+from safefs.paths import RelPath
+from safefs.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+_NAME_MAX = 255  # bytes, as on every common file system
+_PATH_MAX = 4096  # bytes with the closing NUL, as on Linux
+_SET_ID = 0o7000  # not carried over to a copy
+_UMASK = 0o022  # a tree in memory has no process to ask; this is what most have
+_serial = count(1)
+
+
+@dataclass(slots=True, eq=False)
+class _Node:
+    mode: int
+    mtime_ns: int = field(default_factory=time_ns)
+    serial: int = field(default_factory=lambda: next(_serial))
+
+    def stat(self, size: int) -> Stat:
+        identity = ("memory", self.serial)
+        return Stat(kind_of(self.mode), size, self.mtime_ns, self.mode, identity)
+
+    def chmod(self, permissions: int) -> None:
+        self.mode = self.mode & ~0o7777 | permissions & 0o7777
+
+    def touch(self) -> None:
+        self.mtime_ns = time_ns()
+
+
+@dataclass(slots=True, eq=False)
+class _File(_Node):
+    data: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(slots=True, eq=False)
+class _Directory(_Node):
+    parent: _Directory | None = None
+    entries: dict[bytes, _Node] = field(default_factory=dict)
+    removed: bool = False
+
+    def add(self, name: bytes, node: _Node) -> None:
+        self.entries[name] = node
+        if isinstance(node, _Directory):
+            node.parent = self
+        self.touch()
+
+    def drop(self, name: bytes) -> None:
+        node = self.entries.pop(name)
+        if isinstance(node, _Directory):
+            node.removed = True
+        self.touch()
+
+    def clear(self) -> None:
+        """Empty the whole tree, bottom up; directories held elsewhere learn that they are gone."""
+        pending = [self]
+        while pending:
+            directory = pending.pop()
+            pending.extend(n for n in directory.entries.values() if isinstance(n, _Directory))
+            for name in list(directory.entries):
+                directory.drop(name)
+
+    def is_beneath(self, other: _Node) -> bool:
+        here: _Directory | None = self
+        while here is not None and here is not other:
+            here = here.parent
+        return here is other
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a path ends: a directory, and the one name in it that the operation is about."""
+
+    directory: _Directory
+    name: bytes
+    slash: bool  # the path ends in one, and so demands a directory
+
+    @property
+    def node(self) -> _Node | None:
+        return self.directory.entries.get(self.name)
+
+
+class MemoryDriver:
+    """A tree in memory, shared by all drivers narrowed from it. Thread-safe.
+
+    A new file has mode 0644 and a new directory 0755, unless the disk was made with others. After
+    a fork the child has a copy of its own; a fork in the middle of another thread's call leaves the
+    copy locked, as any lock would be.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        *,
+        file_mode: int | None = None,
+        directory_mode: int = 0o777,
+    ) -> None:
+        self.policy = Policy() if policy is None else policy
+        self._asked_mode = file_mode
+        self._file_mode = 0o666 & ~_UMASK if file_mode is None else file_mode
+        self._most = 0o777 if file_mode is None else file_mode
+        self._directory_mode = directory_mode
+        self._root = _Directory(S_IFDIR | 0o777 & ~_UMASK & directory_mode)
+        self._lock = threading.RLock()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return "MemoryDriver()"
+
+    def read(self, path: RelPath) -> bytes:
+        with self._lock:
+            return bytes(self._file(path).data)
+
+    def open(self, path: RelPath, mode: str) -> BinaryIO:
+        action = _action(mode)
+        with self._lock:
+            if action == "r":
+                node = self._file(path, writes="+" in mode)
+            else:
+                node = self._created(path, exclusive=action == "x")
+            if action == "w":
+                node.data.clear()
+                node.touch()
+        return _opened(node, mode, self._lock)
+
+    def write(
+        self, path: RelPath, chunks: Iterable[bytes], *, permissions: int | None = None
+    ) -> None:
+        with self._lock:
+            self._replaceable(path)
+        data = bytearray().join(chunks)
+        with self._lock:
+            place = self._replaceable(path)
+            old = place.node
+            kept = self._permissions(permissions) if old is None else old.mode & 0o777
+            place.directory.add(place.name, _File(S_IFREG | kept, data=data))
+
+    def stat(self, path: RelPath) -> Stat:
+        with self._lock:
+            return _stat(self._permitted(path))
+
+    def lstat(self, path: RelPath) -> Stat:
+        return self.stat(path)
+
+    def scan(self, path: RelPath) -> Iterator[tuple[str, Stat]]:
+        with self._lock:
+            directory = self._directory(path)
+            if directory.removed:
+                raise _error(ENOENT, path)
+            return iter([(os.fsdecode(name), _stat(n)) for name, n in self._visible(directory)])
+
+    def walk(self, path: RelPath) -> Iterator[tuple[str, list[str], list[str]]]:
+        with self._lock:
+            start = self._directory(path)
+        here = "/".join(os.fsdecode(name) for name in path.names if name != b".")
+        pending = [(here, start)]
+        while pending:
+            here, directory = pending.pop()
+            with self._lock:
+                nodes = {os.fsdecode(name): node for name, node in self._visible(directory)}
+            names = sorted(n for n, node in nodes.items() if isinstance(node, _Directory))
+            yield here, names, sorted(nodes.keys() - set(names))
+            # Read after the yield: whoever walks may leave names out, as with os.walk.
+            beneath = [(f"{here}/{name}" if here else name, nodes[name]) for name in names]
+            pending += [(there, n) for there, n in reversed(beneath) if isinstance(n, _Directory)]
+
+    def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:
+        with self._lock:
+            self._check_open()
+            if parents:
+                self.policy.check(path, writes=True)
+                if self._is_directory(path) and not exist_ok:
+                    raise _error(EEXIST, path)
+                self._make_above(path)
+            try:
+                self._mkdir(path, mode)
+            except OSError as error:
+                if not exist_ok or error.errno not in (EEXIST, EINVAL):
+                    raise
+                if not self._is_directory(path):
+                    raise
+
+    def rmdir(self, path: RelPath) -> None:
+        with self._lock:
+            place, node = self._existing(path)
+            if not isinstance(node, _Directory):
+                raise _error(ENOTDIR, path)
+            if node.entries:
+                raise _error(ENOTEMPTY, path)
+            place.directory.drop(place.name)
+
+    def remove(self, path: RelPath) -> None:
+        with self._lock:
+            place, node = self._existing(path)
+            if isinstance(node, _Directory):
+                raise _error(EISDIR, path)
+            place.directory.drop(place.name)
+
+    def remove_tree(self, path: RelPath) -> None:
+        with self._lock:
+            place, node = self._existing(path)
+            if not isinstance(node, _Directory):
+                raise _error(ENOTDIR, path)
+            node.clear()
+            place.directory.drop(place.name)
+
+    def copy(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
+        with self._lock:
+            original = self._file(source)
+            place = self._file_place(target)
+            if place.node is not None and not overwrite:
+                raise _error(EEXIST, source, target)
+            if isinstance(place.node, _Directory):
+                raise _error(EISDIR, source, target)
+            if place.node is original:
+                raise SameFileError(source.shown, target.shown)
+            mode = original.mode & ~_SET_ID
+            place.directory.add(place.name, _File(mode, data=bytearray(original.data)))
+
+    def rename(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
+        with self._lock:
+            old, new = self._place(source), self._place(target)
+            node = _demanded(old, source, target)
+            problem = _cannot_rename(old, node, new, overwrite=overwrite)
+            if problem:
+                raise _error(problem, source, target)
+            if new.node is node:
+                return
+            if new.node is not None:
+                new.directory.drop(new.name)
+            del old.directory.entries[old.name]
+            old.directory.touch()
+            new.directory.add(new.name, node)
+
+    def chmod(self, path: RelPath, permissions: int) -> None:
+        with self._lock:
+            self._permitted(path, writes=True).chmod(permissions)
+
+    def touch(self, path: RelPath) -> None:
+        with self._lock:
+            self._permitted(path, writes=True).touch()
+
+    def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
+        with self._lock:
+            self._check_open()
+            directory = self._directory(path)
+            kept = self.policy
+            if directory is not self._root and self.policy.hides(b"."):
+                kept = kept.replace(top_level_dot_entries="allow")  # the rule stays with the top
+            return self._over(directory, kept if policy is None else kept.narrowed(policy))
+
+    def _over(self, directory: _Directory, policy: Policy) -> Self:
+        twin = type(self)(policy, file_mode=self._asked_mode, directory_mode=self._directory_mode)
+        twin._root = directory  # noqa: SLF001  (its own class)
+        twin._lock = self._lock  # noqa: SLF001  (its own class)
+        return twin
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError("operation on a closed MemoryDriver")
+
+    def _step(self, directory: _Node, name: bytes, path: RelPath) -> _Node:
+        if not isinstance(directory, _Directory):
+            raise _error(ENOTDIR, path)
+        if name == b".":
+            return directory
+        if name == b"..":
+            if directory is self._root or directory.parent is None:
+                raise refused(EscapeError(path.shown, path.decode(name), EscapeError.ABOVE_ROOT))
+            return directory.parent
+        self._check_name(directory, name, path)
+        try:
+            return directory.entries[name]
+        except KeyError:
+            raise _error(ENOENT, path) from None
+
+    def _check_name(self, directory: _Directory, name: bytes, path: RelPath) -> None:
+        if directory is self._root and self.policy.hides(name):
+            reason = "a dot entry at the top"
+            raise refused(PolicyError(path.shown, "top_level_dot_entries", reason))
+        if len(name) > _NAME_MAX:
+            raise _error(ENAMETOOLONG, path)
+
+    def _walked(self, names: list[bytes], path: RelPath) -> _Node:
+        self._check_open()
+        if len(path.raw) >= _PATH_MAX:
+            raise _error(ENAMETOOLONG, path)
+        node: _Node = self._root
+        for name in names:
+            node = self._step(node, name, path)
+        return node
+
+    def _find(self, path: RelPath) -> _Node:
+        node = self._walked(path.names, path)
+        if path.raw.endswith(b"/") and not isinstance(node, _Directory):
+            raise _error(ENOTDIR, path)
+        return node
+
+    def _permitted(self, path: RelPath, *, writes: bool = False) -> _Node:
+        """What the path leads to, where the policy has nothing against it."""
+        self._check_open()
+        self.policy.check(path, writes=writes)
+        return self._find(path)
+
+    def _file(self, path: RelPath, *, writes: bool = False) -> _File:
+        node = self._permitted(path, writes=writes)
+        if not isinstance(node, _File):
+            raise _error(EISDIR, path)
+        return node
+
+    def _directory(self, path: RelPath) -> _Directory:
+        node = self._permitted(path)
+        if not isinstance(node, _Directory):
+            raise _error(ENOTDIR, path)
+        return node
+
+    def _visible(self, directory: _Directory) -> list[tuple[bytes, _Node]]:
+        entries = list(directory.entries.items())
+        if directory is not self._root:
+            return entries
+        return [(name, node) for name, node in entries if not self.policy.hides(name)]
+
+    def _place(self, path: RelPath) -> _Place:
+        before, name, slash = path.split()
+        if name in (b"", b".", b".."):
+            self._walked(path.names, path)  # what escapes or is missing says so first
+            raise _error(EINVAL, path)
+        directory = self._walked([part for part in before.split(b"/") if part], path)
+        if not isinstance(directory, _Directory):
+            raise _error(ENOTDIR, path)
+        self.policy.check(path, writes=True)
+        self._check_name(directory, name, path)
+        return _Place(directory, name, slash)
+
+    def _existing(self, path: RelPath) -> tuple[_Place, _Node]:
+        place = self._place(path)
+        return place, _demanded(place, path)
+
+    def _file_place(self, path: RelPath) -> _Place:
+        """Where a file may be put; that it stands free, or holds no directory, is not asked."""
+        try:
+            place = self._place(path)
+        except OSError as error:
+            if error.errno != EINVAL:
+                raise
+            raise _error(EISDIR, path) from None  # '.' and its kin are directories
+        if place.slash:
+            raise _error(EISDIR, path)
+        if place.directory.removed:
+            raise _error(ENOENT, path)
+        return place
+
+    def _replaceable(self, path: RelPath) -> _Place:
+        place = self._file_place(path)
+        if isinstance(place.node, _Directory):
+            raise _error(EISDIR, path)
+        return place
+
+    def _created(self, path: RelPath, *, exclusive: bool) -> _File:
+        self._check_open()
+        self.policy.check(path, writes=True)
+        if exclusive and self._file_place(path).node is not None:
+            raise _error(EEXIST, path)
+        place = self._replaceable(path)
+        if place.node is None:
+            place.directory.add(place.name, _File(S_IFREG | self._file_mode))
+        return cast("_File", place.node)
+
+    def _permissions(self, asked: int | None) -> int:
+        return self._file_mode if asked is None else asked & self._most
+
+    def _mkdir(self, path: RelPath, mode: int) -> None:
+        place = self._place(path)
+        self.policy.check(path, writes=True)
+        if place.directory.removed:
+            raise _error(ENOENT, path)
+        if place.node is not None:
+            raise _error(EEXIST, path)
+        permissions = mode & ~_UMASK & self._directory_mode
+        place.directory.add(place.name, _Directory(S_IFDIR | permissions))
+
+    def _is_directory(self, path: RelPath) -> bool:
+        try:
+            return isinstance(self._find(path), _Directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def _make_above(self, path: RelPath) -> None:
+        names = path.names
+        for end in range(1, len(names)):
+            above = RelPath(b"/".join(names[:end]), path.shown)
+            try:
+                self._find(above)
+            except FileNotFoundError:
+                self._mkdir(above, 0o777)
+
+
+def _demanded(place: _Place, path: RelPath, other: RelPath | None = None) -> _Node:
+    node = place.node
+    if node is None:
+        raise _error(ENOENT, path, other)
+    if place.slash and not isinstance(node, _Directory):
+        raise _error(ENOTDIR, path, other)
+    return node
+
+
+def _cannot_rename(old: _Place, node: _Node, new: _Place, *, overwrite: bool) -> int | None:
+    """The errno for which rename(2) refuses, asked in the kernel's order."""
+    if new.slash and not _is_directory(node):
+        return ENOTDIR
+    if new.slash and new.node is not None and not _is_directory(new.node):
+        return ENOTDIR
+    if new.directory.removed:
+        return ENOENT
+    if new.node is not None and not overwrite:
+        return EEXIST
+    if _is_directory(node) and new.directory.is_beneath(node):
+        return EINVAL
+    if new.node is not None and old.directory.is_beneath(new.node):
+        return ENOTEMPTY
+    return _cannot_replace(new.node, node)
+
+
+def _is_directory(node: _Node) -> bool:
+    return isinstance(node, _Directory)
+
+
+def _cannot_replace(old: _Node | None, node: _Node) -> int | None:
+    if old is None or old is node:
+        return None
+    if not isinstance(old, _Directory):
+        return ENOTDIR if _is_directory(node) else None
+    if not _is_directory(node):
+        return EISDIR
+    return ENOTEMPTY if old.entries else None
+
+
+def _error(code: int, path: RelPath, other: RelPath | None = None) -> OSError:
+    message = os.strerror(code)
+    if other is None:
+        return OSError(code, message, path.shown)
+    return OSError(code, message, path.shown, None, other.shown)
+
+
+def _stat(node: _Node) -> Stat:
+    return node.stat(len(node.data) if isinstance(node, _File) else 0)
+
+
+def _action(mode: str) -> str:
+    action = mode.replace("b", "", 1).replace("+", "", 1)
+    if action not in ("r", "w", "a", "x") or "b" not in mode:
+        raise ValueError(f"invalid mode: {mode!r}")
+    return action
+
+
+def _opened(node: _File, mode: str, lock: threading.RLock) -> BinaryIO:
+    raw = _RawFile(node, mode, lock)
+    if "+" in mode:
+        return io.BufferedRandom(raw)
+    return io.BufferedReader(raw) if "r" in mode else io.BufferedWriter(raw)
+
+
+class _RawFile(io.RawIOBase):
+    """An open file of the tree; it lives on when its name is removed."""
+
+    def __init__(self, node: _File, mode: str, lock: threading.RLock) -> None:
+        self._node = node
+        self._lock = lock
+        self._position = len(node.data) if "a" in mode else 0
+        self.mode = mode
+
+    def readable(self) -> bool:
+        return "r" in self.mode or "+" in self.mode
+
+    def writable(self) -> bool:
+        return "r" not in self.mode or "+" in self.mode
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        self._check(reads=True)
+        view = memoryview(buffer).cast("B")
+        with self._lock:
+            chunk = self._node.data[self._position : self._position + len(view)]
+            self._position += len(chunk)
+        view[: len(chunk)] = chunk
+        return len(chunk)
+
+    def write(self, buffer: ReadableBuffer, /) -> int:
+        self._check(writes=True)
+        chunk = memoryview(buffer).tobytes()
+        with self._lock:
+            data = self._node.data
+            start = len(data) if "a" in self.mode else self._position
+            if chunk:
+                data.extend(bytes(max(0, start - len(data))))
+                data[start : start + len(chunk)] = chunk
+                self._node.touch()
+            self._position = start + len(chunk)
+        return len(chunk)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._check()
+        with self._lock:
+            start = {0: 0, 1: self._position, 2: len(self._node.data)}
+            if whence not in start:
+                raise ValueError(f"invalid whence: {whence!r}")
+            if start[whence] + offset < 0:
+                raise OSError(EINVAL, os.strerror(EINVAL))
+            self._position = start[whence] + offset
+            return self._position
+
+    def tell(self) -> int:
+        self._check()
+        return self._position
+
+    def truncate(self, size: int | None = None, /) -> int:
+        self._check(writes=True)
+        with self._lock:
+            data, length = self._node.data, self._position if size is None else size
+            if length < 0:
+                raise OSError(EINVAL, os.strerror(EINVAL))
+            del data[length:]
+            data.extend(bytes(length - len(data)))
+            self._node.touch()
+            return length
+
+    def _check(self, *, reads: bool = False, writes: bool = False) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        if (reads and not self.readable()) or (writes and not self.writable()):
+            raise io.UnsupportedOperation("not readable" if reads else "not writable")

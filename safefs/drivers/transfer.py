@@ -1,0 +1,125 @@
+"""Writing, renaming and copying with the directories above made, on one driver or between two."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from errno import EEXIST, ESTALE
+from typing import TYPE_CHECKING, Literal
+
+from safefs.drivers.content import Body
+from safefs.errors import SameFileError
+from safefs.paths import RelPath
+
+if TYPE_CHECKING:
+    from safefs.drivers.base import Driver, Stat
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a copy or move."""
+
+    driver: Driver
+    path: RelPath
+
+
+# Directories above
+
+
+def make_parent(driver: Driver, where: RelPath) -> bool:
+    """Whether there are directories above that could be missing; they are not any more."""
+    above = where.split()[0].rstrip(b"/")
+    if not above:
+        return False
+    driver.mkdir(RelPath(above, where.shown), 0o777, parents=True, exist_ok=True)
+    return True
+
+
+def write(driver: Driver, where: RelPath, content: Body, permissions: int | None = None) -> None:
+    """``Driver.write``, once more with the directories above made where they were missing."""
+    try:
+        driver.write(where, content, permissions=permissions)
+    except FileNotFoundError:
+        # Once the content has begun it cannot be had again, and the error may be its own.
+        if content.started or not make_parent(driver, where):
+            raise
+        driver.write(where, content, permissions=permissions)
+
+
+def rename(here: End, there: End, *, overwrite: bool) -> None:
+    """``Driver.rename``, likewise."""
+    try:
+        here.driver.rename(here.path, there.path, overwrite=overwrite)
+    except FileNotFoundError:
+        here.driver.lstat(here.path)  # a missing source is the error, and makes no directories
+        if not make_parent(there.driver, there.path):
+            raise
+        here.driver.rename(here.path, there.path, overwrite=overwrite)
+
+
+def copy_within(here: End, there: End, *, overwrite: bool) -> None:
+    """``Driver.copy``, likewise."""
+    try:
+        here.driver.copy(here.path, there.path, overwrite=overwrite)
+    except FileNotFoundError:
+        here.driver.stat(here.path)
+        if not make_parent(there.driver, there.path):
+            raise
+        here.driver.copy(here.path, there.path, overwrite=overwrite)
+
+
+# From disk to disk
+
+
+def copy_across(here: End, there: End, *, overwrite: bool) -> Stat:
+    """Copy a file by reading and writing; what was read."""
+    with here.driver.open(here.path, "rb") as file:
+        found = here.driver.stat(here.path)
+        refuse_same(here, there, found, overwrite=overwrite)
+        content = Body(file)
+        if overwrite:
+            write(there.driver, there.path, content, found.permissions)
+        else:
+            _write_new(there, content, found.permissions)
+    return found
+
+
+def _write_new(there: End, content: Body, permissions: int) -> None:
+    """Under a name that nobody has, and then renamed to one that nobody may have."""
+    above = there.path.split()[0]
+    name = f"safefs-{secrets.token_hex(8)}.tmp".encode()
+    draft = RelPath(above + name, there.path.shown)
+    write(there.driver, draft, content, permissions)
+    try:
+        there.driver.rename(draft, there.path, overwrite=False)
+    except BaseException:
+        there.driver.remove(draft)
+        raise
+
+
+def move_across(here: End, there: End, *, overwrite: bool) -> Literal["copied"]:
+    """Copy a file and remove the source, which is asked for the right to do so first."""
+    here.driver.policy.check(here.path, writes=True)
+    found = copy_across(here, there, overwrite=overwrite)
+    # Two disks may lie over one directory, and someone may move it under them: what is removed must
+    # be what was copied, or the copy itself could go.
+    now = here.driver.stat(here.path)
+    if found.identity is not None and not found.is_same_file(now):
+        message = "the source changed while it was moved, and was not removed"
+        raise OSError(ESTALE, message, here.path.shown, None, there.path.shown)
+    here.driver.remove(here.path)
+    return "copied"
+
+
+def refuse_same(here: End, there: End, source: Stat, *, overwrite: bool) -> None:
+    """Refuse a target that is the source, and any target where nothing is to be overwritten."""
+    try:
+        target = there.driver.lstat(there.path)
+    except OSError:
+        return  # whether it can be written, the writing will say
+    if not overwrite:
+        message = os.strerror(EEXIST)
+        raise FileExistsError(EEXIST, message, here.path.shown, None, there.path.shown)
+    if source.is_same_file(target):
+        raise SameFileError(here.path.shown, there.path.shown)
