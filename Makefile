@@ -27,6 +27,10 @@ format: $(VENV)/.dev
 prove: $(VENV)/.dev
 	SAFEFS_PROFILE=prove $(BIN)/python -m pytest $(ARGS)
 
+# Ratios against plain os; a minute.
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
 # Programs of Debian that tests use as real clients; without root, those tests skip by name.
 tools:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

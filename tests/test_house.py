@@ -21,9 +21,7 @@ def test_no_room_but_the_ambient_ones_calls_the_builtin_open(source: Path) -> No
     calls = [
         node.lineno
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "open"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open"
     ]
     assert not calls, f"{source.name} opens by name at lines {calls}"
 

@@ -7,7 +7,7 @@ import os
 from errno import EEXIST
 
 from safefs.kernel import syscalls
-from safefs.operations.files import Mode, check_arguments, dressed
+from safefs.operations.files import Mode, check_arguments, dressed, mode_of
 from safefs.operations.parent import blame
 from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file
 
@@ -136,7 +136,7 @@ def open_atomic(
     errors: str | None,
     newline: str | None,
 ) -> AtomicFile:
-    wanted = Mode(mode)
+    wanted = mode_of(mode)
     if wanted.raw[0] not in "wx":
         raise ValueError(f"atomic=True writes a new file: the mode is 'w' or 'x', not {mode!r}")
     check_arguments(wanted, buffering, encoding, errors, newline)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _CAREFUL = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _READ = os.O_RDONLY | _CAREFUL
 _WRITE = os.O_WRONLY | os.O_CREAT | _CAREFUL
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _SMALL = 1 << 16
 
 
@@ -30,7 +31,7 @@ def open_regular(handle: Handle, path: RelPath, flags: int, mode: int = 0o666) -
     EISDIR for a directory, ENXIO for a FIFO, a socket or a device. O_TRUNC is obeyed only after
     that is known.
     """
-    handle.permit(path, writes=bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)))
+    handle.permit(path, writes=bool(flags & _WRITES))
     fd = open_beneath(handle, path, flags & ~os.O_TRUNC | _CAREFUL, mode)
     try:
         found = check_regular(fd)
@@ -85,6 +86,19 @@ class Mode:
             self.flags = self.flags & ~os.O_WRONLY | os.O_RDWR
 
 
+_modes: dict[str, Mode] = {}
+
+
+def mode_of(text: str) -> Mode:
+    """The ``Mode`` of this text; there are few that are valid, and each is taken apart once."""
+    if type(text) is not str:
+        return Mode(text)
+    mode = _modes.get(text)
+    if mode is None:
+        mode = _modes[text] = Mode(text)
+    return mode
+
+
 def open_file(
     handle: Handle,
     path: RelPath,
@@ -95,7 +109,7 @@ def open_file(
     newline: str | None,
 ) -> IO[Any]:
     """A file object like the builtin's. Its name is the number: nobody reopens it by path."""
-    wanted = Mode(mode)
+    wanted = mode_of(mode)
     check_arguments(wanted, buffering, encoding, errors, newline)
     fd = open_regular(handle, path, wanted.flags)
     try:
@@ -122,8 +136,9 @@ def check_arguments(
                 raise ValueError(f"binary mode doesn't take an {name!r} argument")
     elif buffering == 0:
         raise ValueError("can't have unbuffered text I/O")
-    elif encoding is not None or errors is not None or newline is not None:
-        # Lets the text layer judge encoding, errors and newline while there is nothing to lose.
+    elif mode.raw[0] != "r" and not (encoding is errors is newline is None):
+        # Lets the text layer judge them while there is nothing to lose. An open to read loses
+        # nothing later either.
         io.TextIOWrapper(io.BytesIO(), io.text_encoding(encoding, 4), errors, newline)
     if buffering < -1:
         raise ValueError("invalid buffering size")
