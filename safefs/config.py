@@ -4,7 +4,7 @@
 
     [disks.uploads]
     path = "/srv/uploads"       # absolute; a named disk such as documents may leave it out
-    create = true               # make the folder, 0700, if it is missing
+    create = true               # make the folder if it is missing
     read_only = true            # this and the rest are the fields of safefs.Policy
     symlinks = "never"
     same_filesystem = true

@@ -1,0 +1,1 @@
+"""safefs in the shapes of others."""

@@ -1,0 +1,296 @@
+"""Storage: the named disks of an application, opened at first use, closed together."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from safefs import config as configuration
+from safefs.disk import Disk
+from safefs.drivers.local import LocalDriver
+from safefs.errors import ConfigError, MissingFolderError, UnknownDiskError
+from safefs.folders import HOME, PRIVATE, TEMP, TemporaryFolder, places
+from safefs.policy import Policy
+from safefs.root import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import TracebackType
+    from typing import Any, NoReturn, Self
+
+    from safefs.config import DiskEntry
+    from safefs.folders import Place
+    from safefs.integrations.registry import Registration
+    from safefs.testing.fake import FakeStorage
+
+    Directory = str | os.PathLike[str]
+
+
+class Storage:
+    """The disks of one application, by name.
+
+    ``appdata``, ``config``, ``cache``, ``state``, ``logs``, ``runtime`` and ``temp`` are the
+    application's own: made 0700 at first use, their files 0600. ``home``, ``desktop``,
+    ``documents``, ``downloads``, ``music``, ``pictures`` and ``videos`` are the user's, and must
+    exist. ``home`` refuses entries that begin with a dot at its top level, which belong to other
+    programs, unless ``home_dot_entries`` is true. ``temp`` is new and empty, and gone at close.
+
+    ``disks`` adds others: name -> a directory, or a ``Disk`` (which its maker closes). So does
+    ``safefs.toml`` (see ``safefs.config``), read from ``config``, or else from the application's
+    config folder; never from the working directory. ``outside_home`` names the disks that may lie
+    outside the home directory, should the environment say so.
+
+    Where each disk lies is settled here and now; a disk is opened and its folder checked
+    (``safefs.folders``) when it is first asked for, so a folder that is missing or not to be
+    trusted hurts only its own disk. Threads may share a Storage. It refuses pickle and copy.
+
+    Raises ``ConfigError`` for names that cannot be meant and for a configuration that is wrong.
+    """
+
+    def __init__(
+        self,
+        app: str,
+        *,
+        author: str | None = None,
+        disks: Mapping[str, Directory | Disk] | None = None,
+        config: Directory | None = None,
+        outside_home: Iterable[str] = (),
+        home_dot_entries: bool = False,
+    ) -> None:
+        found = places(app, author, outside_home=outside_home)
+        entries = (
+            configuration.find(found["config"]) if config is None else configuration.read(config)
+        )
+        rights = {name: entry.rights for name, entry in entries.items()}
+        if not home_dot_entries:
+            rights[HOME] = {"top_level_dot_entries": "refuse", **rights.get(HOME, {})}
+        slots = {name: _found(place, _policy(name, rights)) for name, place in found.items()}
+        slots[TEMP] = _temporary(app, _policy(TEMP, rights))
+        for name, entry in entries.items():
+            if entry.path is not None:
+                slots[name] = _configured(entry, entry.path, _policy(name, rights))
+        for name, disk in (disks or {}).items():
+            if configuration.check_name(name) in entries:
+                raise ConfigError("Storage", "disks", f"{name!r} is in safefs.toml as well")
+            slots[name] = _given(name, disk, _policy(name, rights))
+        self._begin(app, slots)
+
+    def _begin(self, app: str, slots: Mapping[str, Slot]) -> None:
+        self.app = app
+        self._slots = dict(slots)
+        self._closed = False
+        self._registers = False
+
+    @classmethod
+    def fake(
+        cls, app: str = "fake", *, memory: bool = True, disks: Iterable[str] = ()
+    ) -> FakeStorage:
+        """The same disks for tests, empty, in memory or in a temporary directory.
+
+        Nothing of this user is looked at. The disks can ``assert_exists``, ``assert_missing`` and
+        ``assert_count``; ``disks`` names further ones.
+        """
+        from safefs.testing.fake import FakeStorage
+
+        return FakeStorage(app, memory=memory, disks=disks)
+
+    def disk(self, name: str) -> Disk:
+        """The disk of this name, opened now if it was not; each time the same object.
+
+        Raises ``UnknownDiskError``; ``MissingFolderError`` and ``UnsafeFolderError`` for its
+        folder; ``ValueError`` when the Storage is closed.
+        """
+        return self._slot(name).get()
+
+    def __getitem__(self, name: str) -> Disk:
+        return self.disk(name)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names; opens nothing."""
+        return iter(tuple(self._slots))
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._slots
+
+    def where(self, name: str) -> str:
+        """Where this disk lies, or would, for people to read; opens nothing."""
+        return self._slot(name).where
+
+    def _slot(self, name: str) -> Slot:
+        if name not in self._slots:
+            raise UnknownDiskError(name, tuple(self._slots))
+        return self._slots[name]
+
+    def register(self, *names: str, prefix: str = "") -> Registration:
+        """Offer these disks, or all, to this whole process as ``safefs://<prefix><name>``.
+
+        What is registered is open to all code in the process, whoever wrote it: a library that is
+        handed a URL, a plugin, a cell of a notebook. Register what such code may use, and no more.
+
+        A disk is opened when it is first used. The result gives the names back at the end of a
+        ``with`` block, or by ``close``; closing the Storage does it too. Raises ``ValueError`` when
+        another Storage holds a name, and then registers nothing.
+        """
+        from safefs.integrations import registry
+
+        if self._closed:
+            raise ValueError("the Storage is closed")
+        public = {
+            configuration.check_name(f"{prefix}{name}", "register", "prefix"): name
+            for name in names or self._slots
+            if self._slot(name)
+        }
+        self._registers = True
+        return registry.add(self, public)
+
+    def close(self) -> None:
+        """Close what was opened here, remove ``temp``, unregister. May be called twice."""
+        self._closed = True
+        with ExitStack() as stack:
+            for slot in self._slots.values():
+                stack.callback(slot.close)
+            if self._registers:
+                from safefs.integrations import registry
+
+                registry.remove(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        closed = " closed" if self._closed else ""
+        return f"<{type(self).__name__} {self.app!r}{closed}: {', '.join(self._slots)}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "a Storage holds open directories: it cannot be pickled or copied; "
+            f"send the name of its application, {self.app!r}, and open it there"
+        )
+
+
+class Opened(NamedTuple):
+    """A disk, and what to call when its Storage closes."""
+
+    disk: Disk
+    close: Callable[[], object]
+
+
+class Slot:
+    """One name in a Storage: how its disk is opened, and the disk once it is."""
+
+    __slots__ = ("__weakref__", "_lock", "_open", "_opened", "where")
+
+    def __init__(self, where: str, opener: Callable[[], Opened]) -> None:
+        self.where = where
+        self._open: Callable[[], Opened] | None = opener
+        self._opened: Opened | None = None
+        self.renew_lock()
+        _slots.add(self)
+
+    def renew_lock(self) -> None:
+        """Forget who holds the lock."""
+        self._lock = threading.Lock()
+
+    def get(self) -> Disk:
+        """The disk; the first to ask opens it, and all others wait for that."""
+        with self._lock:
+            if self._open is None:
+                raise ValueError("the Storage is closed")
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened.disk
+
+    def close(self) -> None:
+        """Close what was opened, for good."""
+        with self._lock:
+            self._open = None
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+
+# A fork may come while another thread opens a disk, and nobody in the child would free its lock.
+_slots: weakref.WeakSet[Slot] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    for slot in list(_slots):
+        slot.renew_lock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
+
+
+def modes(name: str) -> dict[str, Any]:
+    """What a driver is told of modes: the application's own disks keep their files to it."""
+    return {"file_mode": 0o600, "directory_mode": 0o700} if name in PRIVATE else {}
+
+
+def _policy(name: str, rights: Mapping[str, Mapping[str, Any]]) -> Policy:
+    return Policy(**rights.get(name, {}))
+
+
+def _disk(name: str, driver: LocalDriver) -> Opened:
+    disk = Disk._over(driver, name=name)  # noqa: SLF001  (for those who choose a driver)
+    return Opened(disk, disk.close)
+
+
+def _found(place: Place, policy: Policy) -> Slot:
+    def opener() -> Opened:
+        return _disk(place.name, LocalDriver(place.open(policy), **modes(place.name)))
+
+    return Slot(f"({place.problem})" if place.problem else str(place.path), opener)
+
+
+def _at(name: str, path: str, policy: Policy, *, create: bool = False) -> Slot:
+    def opener() -> Opened:
+        try:
+            if create:
+                LocalDriver.at(path, create=True).close()
+            root = Root(path, policy=policy)
+        except FileNotFoundError:
+            raise MissingFolderError(name, path) from None
+        return _disk(name, LocalDriver(root, **modes(name)))
+
+    return Slot(path, opener)
+
+
+def _configured(entry: DiskEntry, path: str, policy: Policy) -> Slot:
+    return _at(entry.name, path, policy, create=entry.create)
+
+
+def _given(name: str, disk: Directory | Disk, policy: Policy) -> Slot:
+    if isinstance(disk, Disk):
+        return Slot(repr(disk), lambda: Opened(disk, lambda: None))
+    # Joined now: the working directory may be another one at first use.
+    return _at(name, os.path.join(os.getcwd(), os.fspath(disk)), policy)
+
+
+def _temporary(app: str, policy: Policy) -> Slot:
+    def opener() -> Opened:
+        folder = TemporaryFolder(app)
+        opened = _disk(TEMP, LocalDriver(folder.root.subroot(".", policy=policy), **modes(TEMP)))
+        # A disk that is dropped unclosed, or open at exit, leaves nothing behind either.
+        remove = weakref.finalize(opened.disk, folder.remove)
+
+        def close() -> None:
+            remove()
+            opened.close()
+
+        return Opened(opened.disk, close)
+
+    return Slot("(a new directory, removed at close)", opener)
