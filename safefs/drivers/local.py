@@ -174,7 +174,10 @@ class LocalDriver:
         names = path.names
         for end in range(1, len(names)):
             above = RelPath(b"/".join(names[:end]), path.shown)
-            self._root.makedirs(above, self._directory_mode, exist_ok=True)
+            try:
+                self._root.makedirs(above, self._directory_mode, exist_ok=True)
+            except FileExistsError:
+                return  # a file: the last step says ENOTDIR
 
 
 def _stat(found: os.stat_result) -> Stat:
