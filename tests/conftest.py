@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,6 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from pathlib import Path
 
     from safefs.testing.replays import Scratch
 
@@ -54,6 +55,56 @@ def resolver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return str(request.param)
 
 
+class Calls(list[tuple[str, tuple[object, ...], object]]):
+    """The system calls that safefs made, in order: (name, arguments, answer or errno)."""
+
+    def named(self, *names: str) -> list[tuple[str, tuple[object, ...], object]]:
+        return [call for call in self if call[0] in names]
+
+    def most_open(self) -> int:
+        """How many descriptors were open at once, of those opened since the recording began."""
+        held: set[object] = set()
+        most = 0
+        for name, arguments, answer in self:
+            if name in ("open", "openat2") and isinstance(answer, int) and answer >= 0:
+                held.add(answer)
+                most = max(most, len(held))
+            elif name == "close":
+                held.discard(arguments[0])
+        return most
+
+
+_PLAIN = (int, str, bytes, type(None), tuple)
+_NO_CALLS = ("open_how",)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Record every system call of safefs from here on."""
+    from safefs.kernel import syscalls
+
+    recorded = Calls()
+
+    def record(name: str, real: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **keywords: object) -> object:
+            given = (*args, *keywords.values())
+            shown = tuple(a if isinstance(a, _PLAIN) else type(a).__name__ for a in given)
+            try:
+                answer = real(*args, **keywords)
+            except OSError as error:
+                recorded.append((name, shown, f"errno {error.errno}"))
+                raise
+            recorded.append((name, shown, answer if isinstance(answer, int) else None))
+            return answer
+
+        return call
+
+    for name, real in list(vars(syscalls).items()):
+        if callable(real) and name.islower() and name[0] != "_" and name not in _NO_CALLS:
+            monkeypatch.setattr(syscalls, name, record(name, real))
+    return recorded
+
+
 _failed = pytest.StashKey[bool]()
 
 
@@ -80,10 +131,13 @@ def _descriptors() -> dict[int, str]:
 
 def _assert_same_descriptors(before: dict[int, str]) -> None:
     after = _descriptors()
-    if after == before:
-        return
-    gc.collect()  # costs more than most tests, so it is only done where something is left
-    after = _descriptors()
+    # What was caught by pytest.raises is a cycle that holds the frames of its test. It is young,
+    # so the cheap collections usually do; the full one costs more than most tests.
+    for generation in range(3):
+        if after == before:
+            return
+        gc.collect(generation)
+        after = _descriptors()
     leaked = {fd: name for fd, name in after.items() if before.get(fd) != name}
     lost = {fd: name for fd, name in before.items() if after.get(fd) != name}
     assert not leaked, f"descriptors left open: {leaked}"
@@ -100,9 +154,15 @@ def _no_descriptor_leaks_in_the_whole_run(request: pytest.FixtureRequest) -> Ite
 
 @pytest.fixture(autouse=True)
 def _no_descriptor_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Not asked after a failure: what is open then is the failed test's, and may go at any time."""
+    """Not asked after a failure: what is open then is the failed test's, and may go at any time.
+
+    A closed Root keeps its number until its last reference goes, and pytest holds the values of
+    fixtures beyond their teardown, so those are let go first.
+    """
     before = _descriptors()
     yield
+    if isinstance(request.node, pytest.Function):
+        request.node.funcargs.clear()
     if not request.session.stash.get(_failed, False):
         _assert_same_descriptors(before)
 
@@ -117,6 +177,25 @@ def scratch(tmp_path: Path) -> Iterator[Scratch]:
     yield made
     changes = made.changes()
     assert not changes, f"changed outside the root: {changes}"
+
+
+@pytest.fixture
+def shared_root() -> Iterator[Path]:
+    """An empty root, under a moat, that the user nobody owns and can reach (tmp_path is 0700)."""
+    from safefs.testing.replays import Scratch
+    from tests.attackers import NOBODY
+
+    with tempfile.TemporaryDirectory(prefix="safefs-tests-") as name:
+        Path(name).chmod(0o755)
+        made = Scratch.make(Path(name))
+        if os.geteuid() == 0:
+            os.chown(made.root, NOBODY, NOBODY)
+        made.remember()
+        yield made.root
+        changes = made.changes()
+        for directory, _, _ in os.walk(made.root):
+            os.chmod(directory, 0o700)
+        assert not changes, f"changed outside the root: {changes}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

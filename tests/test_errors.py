@@ -77,7 +77,7 @@ def test_each_is_of_the_family_and_of_its_builtin_kind(error: SafefsError) -> No
 @pytest.mark.parametrize("error", _ALL, ids=repr)
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_each_survives_pickle_with_equal_attributes(error: SafefsError, protocol: int) -> None:
-    back = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301
+    back = pickle.loads(pickle.dumps(error, protocol))
     assert type(back) is type(error)
     assert _facts(back) == _facts(error)
     assert str(back) == str(error)
@@ -98,7 +98,7 @@ def test_what_was_added_to_an_error_travels_with_it() -> None:
     error = EscapeError("../a")
     error.add_note("while unpacking")
     error.request = 17  # type: ignore[attr-defined]
-    back = pickle.loads(pickle.dumps(error))  # noqa: S301
+    back = pickle.loads(pickle.dumps(error))
     assert back.__notes__ == ["while unpacking"]
     assert back.request == 17
 

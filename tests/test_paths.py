@@ -25,7 +25,7 @@ class LyingStr(str):
     def __str__(self) -> str:
         return "harmless"
 
-    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
         return b"harmless"
 
     def startswith(self, *_: object) -> bool:
@@ -320,7 +320,7 @@ def test_a_lone_surrogate_is_not_portable(name: str) -> None:
         ("\U0001f600" * 128, False),
     ],
 )
-def test_a_portable_name_has_at_most_255_utf16_units(name: str, portable: bool) -> None:  # noqa: FBT001
+def test_a_portable_name_has_at_most_255_utf16_units(name: str, portable: bool) -> None:
     assert (unportable(name) is None) == portable
 
 

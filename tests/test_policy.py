@@ -38,8 +38,8 @@ def test_a_policy_is_its_fields(fields: dict[str, Any]) -> None:
     policy = Policy(**fields)
     assert policy == Policy(**fields)
     assert hash(policy) == hash(Policy(**fields))
-    assert eval(repr(policy)) == policy  # noqa: S307
-    assert pickle.loads(pickle.dumps(policy)) == policy  # noqa: S301
+    assert eval(repr(policy)) == policy
+    assert pickle.loads(pickle.dumps(policy)) == policy
     assert copy.copy(policy) == copy.deepcopy(policy) == policy
 
 
@@ -123,6 +123,6 @@ def test_portable_names_refuses_a_name_wherever_it_stands(path: str | bytes) -> 
 
 
 @pytest.mark.parametrize(("name", "hidden"), [(b".ssh", True), (b"ssh", False), (b"a.b", False)])
-def test_dot_entries_are_hidden_only_where_asked(name: bytes, hidden: bool) -> None:  # noqa: FBT001
+def test_dot_entries_are_hidden_only_where_asked(name: bytes, hidden: bool) -> None:
     assert Policy(top_level_dot_entries="refuse").hides(name) == hidden
     assert not Policy().hides(name)

@@ -1,0 +1,133 @@
+"""Refusals and opens are reported to sys.audit and to a logger, and tell nothing of the outside."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from safefs.audit import refused
+from safefs.errors import EscapeError, InvalidPathError, PolicyError
+from safefs.paths import RelPath
+from safefs.policy import Policy
+from safefs.root import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from safefs.testing.replays import Scratch
+
+_listening: list[list[tuple[str, tuple[object, ...]]]] = []
+
+
+def _hear(event: str, args: tuple[object, ...]) -> None:
+    if event.startswith("safefs."):
+        for heard in _listening:
+            heard.append((event, args))
+
+
+sys.addaudithook(_hear)  # for as long as the process lives: a hook cannot be taken away
+
+
+@contextmanager
+def _heard() -> Iterator[list[tuple[str, tuple[object, ...]]]]:
+    heard: list[tuple[str, tuple[object, ...]]] = []
+    _listening.append(heard)
+    try:
+        yield heard
+    finally:
+        _listening.remove(heard)
+
+
+@pytest.mark.parametrize(
+    ("error", "facts"),
+    [
+        (EscapeError("../a", "..", EscapeError.ABOVE_ROOT), ("../a", "'..' above the root", "..")),
+        (EscapeError(b"/a", None, EscapeError.ABSOLUTE_PATH), (b"/a", "absolute path", None)),
+        (PolicyError("a", "read_only", "it is"), ("a", "read_only", None)),
+        (InvalidPathError("a\0", "NUL"), ("a\0", "NUL", None)),
+    ],
+    ids=repr,
+)
+def test_a_refusal_is_reported_with_its_facts_and_handed_back(
+    error: EscapeError, facts: tuple[object, ...]
+) -> None:
+    with _heard() as heard:
+        assert refused(error) is error
+    assert heard == [("safefs.denied", facts)]
+
+
+def test_a_refusal_is_logged_on_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="safefs.audit")
+    refused(EscapeError("a\nINFO forged \u2028 line/..", "..", EscapeError.ABOVE_ROOT))
+    (record,) = caplog.records
+    assert record.name == "safefs.audit"
+    assert len(record.getMessage().splitlines()) == 1
+
+
+def test_the_gate_reports_what_it_refuses() -> None:
+    for path, rule in (("/a", EscapeError.ABSOLUTE_PATH), ("a\0", "a path holds no NUL")):
+        with _heard() as heard, pytest.raises((EscapeError, InvalidPathError)):
+            RelPath.parse(path)
+        assert heard == [("safefs.denied", (path, rule, None))]
+
+
+@pytest.mark.usefixtures("resolver")
+def test_an_open_is_reported_with_the_callers_path_and_flags(scratch: Scratch) -> None:
+    (scratch.root / "f").write_text("inside")
+    with Root(scratch.root) as root, _heard() as heard, root.open("./f") as file:
+        file.read()
+    opens = [args for event, args in heard if event == "safefs.open"]
+    assert len(opens) == 1
+    path, flags = opens[0]
+    assert path == "./f"
+    assert isinstance(flags, int)
+
+
+@pytest.mark.usefixtures("resolver")
+def test_a_hook_that_raises_prevents_the_open(scratch: Scratch) -> None:
+
+    class VetoError(Exception):
+        pass
+
+    class Vetoing(list[tuple[str, tuple[object, ...]]]):
+        def append(self, _: object) -> None:
+            raise VetoError
+
+    with Root(scratch.root) as root:
+        _listening.append(Vetoing())
+        try:
+            with pytest.raises(VetoError):
+                root.write_bytes("f", b"x")
+        finally:
+            _listening.pop()
+    assert not (scratch.root / "f").exists()
+
+
+@pytest.mark.usefixtures("resolver")
+@pytest.mark.parametrize("path", ["../outside/secret.txt", "../outside/x", "l", "l/secret.txt"])
+def test_an_escape_is_reported_once_and_names_nothing_of_the_outside(
+    path: str, scratch: Scratch
+) -> None:
+    (scratch.root / "l").symlink_to("../outside")
+    with Root(scratch.root) as root, _heard() as heard, pytest.raises(EscapeError):
+        root.read_bytes(path)
+    denied = [args for event, args in heard if event == "safefs.denied"]
+    assert len(denied) == 1
+    assert denied[0][0] == path
+    assert str(scratch.base) not in repr(denied)
+
+
+@pytest.mark.usefixtures("resolver")
+def test_a_refusal_by_policy_is_reported_once(scratch: Scratch) -> None:
+    with (
+        Root(scratch.root, policy=Policy(read_only=True)) as root,
+        _heard() as heard,
+        pytest.raises(PolicyError),
+    ):
+        root.write_bytes("f", b"x")
+    denied = [args for event, args in heard if event == "safefs.denied"]
+    assert denied == [("f", "read_only", None)]
