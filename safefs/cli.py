@@ -1,0 +1,542 @@
+"""The command ``safefs``: parsing of arguments, and printing. What it does lies below."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import stat
+import sys
+from contextlib import contextmanager
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from safefs import __version__
+from safefs.errors import SafefsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any, NoReturn
+
+    from safefs.diskpath import DiskPath
+    from safefs.drivers.base import Stat
+    from safefs.storage import Storage
+
+_FAILED = 1
+_USAGE = 2
+_INTERRUPTED = 130  # as a shell shows it: 128 + SIGINT, and 128 + SIGPIPE
+_BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0, 1 when it failed, 2 when it was not understood."""
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else _USAGE
+    try:
+        status: int = arguments.command(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _abandon_output()
+        return _BROKEN_PIPE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except (SafefsError, OSError, ValueError, RecursionError) as error:
+        _complain(_reason(error))
+        return _FAILED
+    return status
+
+
+def _complain(reason: str) -> None:
+    print(f"safefs: {visible(reason)}", file=sys.stderr)
+
+
+def _reason(error: BaseException) -> str:
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error) or type(error).__name__
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return f"{' -> '.join(names)}: {error.strerror}" if names else error.strerror
+
+
+def _abandon_output() -> None:
+    """Nobody reads any more: the interpreter must not try once again at its end, and complain."""
+    try:
+        sys.stdout.close()
+    except BrokenPipeError:
+        pass
+
+
+# -- what is printed ---------------------------------------------------------------------------
+
+
+def visible(text: str) -> str:
+    r"""``text`` with all that a terminal might obey, or could not show, written as escapes.
+
+    >>> print(visible("a\x1b]0;b\x07"))
+    a\x1b]0;b\x07
+    """
+    return text if text.isprintable() else "".join(map(_visible_char, text))
+
+
+def _visible_char(char: str) -> str:
+    if char.isprintable():
+        return char
+    if "\udc80" <= char <= "\udcff":  # a byte of a name that is no text
+        return f"\\x{ord(char) & 0xFF:02x}"
+    return char.encode("unicode_escape").decode()
+
+
+def _say(line: str = "") -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    print(visible(line).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _say_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        _say(line)
+
+
+def _say_json(data: object) -> None:
+    print(json.dumps(data, indent=2))  # all but ASCII is escaped, so a terminal has nothing to obey
+
+
+def _say_table(rows: Iterable[Sequence[str]]) -> None:
+    table = [[visible(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        _say("  ".join(cells).rstrip())
+
+
+def _size_of(found: Stat) -> str:
+    return str(found.size) if found.kind == "file" else "-"
+
+
+def _time_of(found: Stat) -> str:
+    return found.modified.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+# -- places ------------------------------------------------------------------------------------
+
+
+class Place(NamedTuple):
+    """``documents:reports/a.csv``: a disk, a colon, a path."""
+
+    disk: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.disk}:{self.path}"
+
+
+def _place(text: str) -> Place:
+    disk, colon, path = text.partition(":")
+    if not colon or not disk:
+        reason = "is no place; write DISK:PATH, as in documents:reports/a.csv"
+        raise argparse.ArgumentTypeError(f"{text!r} {reason}")
+    return Place(disk, path)
+
+
+@contextmanager
+def _storage(arguments: argparse.Namespace) -> Iterator[Storage]:
+    from safefs.storage import Storage
+
+    outside = arguments.outside_home or ()
+    with Storage(arguments.app, config=arguments.config, outside_home=outside) as storage:
+        yield storage
+
+
+def _on(storage: Storage, place: Place) -> DiskPath:
+    return storage.disk(place.disk) / (place.path or ".")
+
+
+def _into(storage: Storage, place: Place, name: str) -> DiskPath:
+    """Where something of this name goes: to the place, or into it where it is a directory."""
+    target = _on(storage, place)
+    if not place.path or place.path.endswith("/") or target.is_dir():
+        return target / _plain(name)
+    return target
+
+
+def _plain(name: str) -> str:
+    if name in ("", ".", "..", "-"):
+        raise ValueError("say what the file is to be called")
+    return name
+
+
+def _shown(disk: str, path: DiskPath) -> str:
+    text = path.as_posix()
+    return f"{disk}:{'' if text == '.' else text}"
+
+
+# -- looking -----------------------------------------------------------------------------------
+
+
+def _disks(arguments: argparse.Namespace) -> int:
+    with _storage(arguments) as storage:
+        rows = [(name, storage.where(name)) for name in storage]
+    if arguments.json:
+        _say_json([{"name": name, "where": where} for name, where in rows])
+    else:
+        _say_table(rows)
+    return 0
+
+
+def _entry(disk: str, path: DiskPath, found: Stat) -> dict[str, Any]:
+    return {
+        "place": _shown(disk, path),
+        "kind": found.kind,
+        "size": found.size if found.kind == "file" else None,
+        "modified": found.modified.isoformat(),
+        "mode": f"{found.permissions:04o}",
+    }
+
+
+def _listing(path: DiskPath) -> list[tuple[DiskPath, Stat]]:
+    """What a directory holds, links as links; or what is no directory, alone."""
+    if not path.is_dir():
+        return [(path, path.lstat())]
+    from safefs.diskpath import whereabouts
+
+    _, driver, rel = whereabouts(path)
+    return [(path / name, found) for name, found in sorted(driver.scan(rel), key=itemgetter(0))]
+
+
+def _directories(top: DiskPath) -> Iterator[DiskPath]:
+    if top.is_dir():
+        yield from (here for here, _, _ in top.walk())
+    else:
+        yield top
+
+
+def _others(top: DiskPath) -> Iterator[DiskPath]:
+    """All beneath a directory that is none itself; or what is no directory, alone."""
+    if not top.is_dir():
+        top.lstat()  # or raise what is wrong with it
+        yield top
+        return
+    for here, _, others in top.walk():
+        yield from (here / name for name in others)
+
+
+def _ls(arguments: argparse.Namespace) -> int:
+    with _storage(arguments) as storage:
+        listings = [
+            (place.disk, directory, _listing(directory))
+            for place in arguments.places
+            for top in [_on(storage, place)]
+            for directory in (_directories(top) if arguments.recursive else [top])
+        ]
+    if arguments.json:
+        _say_json([_entry(disk, *each) for disk, _, found in listings for each in found])
+        return 0
+    for number, (disk, directory, found) in enumerate(listings):
+        if len(listings) > 1:
+            _say_all(([""] if number else []) + [_shown(disk, directory)])
+        _say_all(_long(found) if arguments.long else map(_name, found))
+    return 0
+
+
+def _name(entry: tuple[DiskPath, Stat]) -> str:
+    path, found = entry
+    return f"{path.name}/" if found.kind == "directory" else path.name
+
+
+def _long(found: list[tuple[DiskPath, Stat]]) -> Iterator[str]:
+    sizes = [_size_of(seen) for _, seen in found]
+    width = max(map(len, sizes), default=0)
+    for entry, size in zip(found, sizes, strict=True):
+        mode, time = stat.filemode(entry[1].mode), _time_of(entry[1])
+        yield f"{mode}  {size:>{width}}  {time}  {_name(entry)}"
+
+
+def _stat(arguments: argparse.Namespace) -> int:
+    with _storage(arguments) as storage:
+        paths = [(place, _on(storage, place)) for place in arguments.places]
+        found = [(place, path, path.disk.stat(path)) for place, path in paths]
+    if arguments.json:
+        _say_json([_entry(place.disk, path, seen) for place, path, seen in found])
+        return 0
+    for place, _, seen in found:
+        _say(str(place))
+        _say(f"  kind      {seen.kind}")
+        _say(f"  size      {_size_of(seen)}")
+        _say(f"  modified  {_time_of(seen)}")
+        _say(f"  mode      {stat.filemode(seen.mode)} ({seen.permissions:04o})")
+    return 0
+
+
+def _tree(arguments: argparse.Namespace) -> int:
+    with _storage(arguments) as storage:
+        tops = [(place, _on(storage, place)) for place in arguments.places]
+        if arguments.json:
+            beneath = [(place, path) for place, top in tops for path in top.rglob("*")]
+            _say_json([_entry(place.disk, path, path.lstat()) for place, path in beneath])
+            return 0
+        for place, top in tops:
+            _say(str(place))
+            _say_all(_branches(top))
+    return 0
+
+
+def _branches(top: DiskPath) -> Iterator[str]:
+    """One line for each entry; in a directory files come first, so that one walk will do."""
+    pending: dict[DiskPath, tuple[str, str]] = {}
+    for here, directories, others in top.walk():
+        line, prefix = pending.pop(here, ("", ""))
+        if line:
+            yield line
+        names = [*others, *directories]
+        for number, name in enumerate(names):
+            last = number == len(names) - 1
+            line = f"{prefix}{'└── ' if last else '├── '}{name}"
+            if number < len(others):
+                yield line
+            else:
+                pending[here / name] = (f"{line}/", prefix + ("    " if last else "│   "))
+
+
+def _find(arguments: argparse.Namespace) -> int:
+    with _storage(arguments) as storage:
+        tops = [(place.disk, _on(storage, place)) for place in arguments.places]
+        found = ((disk, path) for disk, top in tops for path in _others(top))
+        if arguments.json:
+            _say_json([_entry(disk, path, path.lstat()) for disk, path in found])
+        else:
+            _say_all(_shown(disk, path) for disk, path in found)
+    return 0
+
+
+def _du(arguments: argparse.Namespace) -> int:
+    with _storage(arguments) as storage:
+        rows = [(str(place), _usage(_on(storage, place))) for place in arguments.places]
+    if arguments.json:
+        _say_json([{"place": place, "size": size} for place, size in rows])
+    else:
+        _say_table([(str(size), place) for place, size in rows])
+    return 0
+
+
+def _usage(top: DiskPath) -> int:
+    found = (path.lstat() for path in _others(top))
+    return sum(seen.size for seen in found if seen.kind == "file")
+
+
+# -- reading and changing ----------------------------------------------------------------------
+
+
+def _cat(arguments: argparse.Namespace) -> int:
+    with _storage(arguments) as storage:
+        for place in arguments.places:
+            with _on(storage, place).open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+    return 0
+
+
+def _put(arguments: argparse.Namespace) -> int:
+    local = arguments.local
+    with _storage(arguments) as storage:
+        target = _into(storage, arguments.place, os.path.basename(local))
+        if local == "-":
+            target.disk.put(target, sys.stdin.buffer)
+            return 0
+        with open(local, "rb") as file:
+            target.disk.put(target, file)
+    return 0
+
+
+def _get(arguments: argparse.Namespace) -> int:
+    local = arguments.local
+    with _storage(arguments) as storage:
+        source = _on(storage, arguments.place)
+        with source.open("rb") as file:
+            if local == "-":
+                shutil.copyfileobj(file, sys.stdout.buffer)
+                return 0
+            if os.path.isdir(local):
+                local = os.path.join(local, _plain(source.name))
+            with open(local, "wb") as copy:
+                shutil.copyfileobj(file, copy)
+    return 0
+
+
+def _cp(arguments: argparse.Namespace) -> int:
+    with _storage(arguments) as storage:
+        source = _on(storage, arguments.source)
+        source.disk.copy(source, _into(storage, arguments.target, source.name))
+    return 0
+
+
+def _mv(arguments: argparse.Namespace) -> int:
+    with _storage(arguments) as storage:
+        source = _on(storage, arguments.source)
+        how = source.disk.move(source, _into(storage, arguments.target, source.name))
+    if how == "copied":
+        _complain(f"{arguments.source} could not be renamed: it was copied, and removed")
+    return 0
+
+
+def _rm(arguments: argparse.Namespace) -> int:
+    with _storage(arguments) as storage:
+        for path in [_removable(storage, place) for place in arguments.places]:
+            if arguments.recursive and path.lstat().kind == "directory":
+                path.disk.delete_directory(path)
+            else:
+                path.unlink()
+    return 0
+
+
+def _removable(storage: Storage, place: Place) -> DiskPath:
+    path = _on(storage, place)
+    if not path.name:
+        raise ValueError(f"{place} is the disk itself")
+    return path
+
+
+def _mkdir(arguments: argparse.Namespace) -> int:
+    with _storage(arguments) as storage:
+        for place in arguments.places:
+            _on(storage, place).mkdir(parents=arguments.parents, exist_ok=arguments.parents)
+    return 0
+
+
+# -- safefs itself -----------------------------------------------------------------------------
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from safefs.kernel import probe
+
+    report = probe.report()
+    if arguments.json:
+        fields = ("name", "value", "meaning")
+        _say_json([dict(zip(fields, row, strict=True)) for row in report.rows()])
+    else:
+        _say_table(report.rows())
+    return 0 if report.healthy else _FAILED
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from safefs import demo
+
+    return demo.run(_say)
+
+
+# -- arguments ---------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong on one line, with nothing in it that a terminal obeys."""
+
+    def error(self, message: str) -> NoReturn:
+        _complain(f"{message} (see {self.prog} --help)")
+        raise SystemExit(_USAGE)
+
+
+_EPILOG = """\
+A PLACE is DISK:PATH, as in documents:reports/a.csv; documents: is the disk itself.
+Exit status: 0, 1 when a command failed, 2 when it was not understood.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="safefs",
+        description="Named disks, each confined to its own folder.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"safefs {__version__}")
+    _add_common(parser)
+    parser.set_defaults(app="safefs", config=None, outside_home=None, json=False)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, function, help_, add in _COMMANDS:
+        command = commands.add_parser(name, help=help_, description=help_, allow_abbrev=False)
+        command.set_defaults(command=function)
+        _add_common(command)
+        add(command)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    """These may stand before the command or after it; absent, they leave alone what came before."""
+    add = parser.add_argument_group("which storage, and how to print").add_argument
+    absent = argparse.SUPPRESS
+    add("--app", metavar="NAME", default=absent, help="the application whose disks these are")
+    add("--config", metavar="FILE", default=absent, help="a safefs.toml to read instead of its own")
+    add(
+        "--outside-home",
+        metavar="DISK",
+        action="append",
+        default=absent,
+        help="believe that this disk lies outside the home directory",
+    )
+    add("--json", action="store_true", default=absent, help="print data as JSON")
+
+
+def _add_nothing(_: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("places", metavar="PLACE", nargs="+", type=_place)
+
+
+def _add_ls(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-l", dest="long", action="store_true", help="mode, size and time as well")
+    parser.add_argument("-R", dest="recursive", action="store_true", help="and all beneath")
+    _add_places(parser)
+
+
+def _add_rm(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-r", dest="recursive", action="store_true", help="directories too")
+    _add_places(parser)
+
+
+def _add_mkdir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-p", dest="parents", action="store_true", help="and those above it")
+    _add_places(parser)
+
+
+def _add_put(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("local", metavar="LOCAL", help="a file, or - for standard input")
+    parser.add_argument("place", metavar="PLACE", type=_place)
+
+
+def _add_get(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("place", metavar="PLACE", type=_place)
+    parser.add_argument("local", metavar="LOCAL", help="a file, or - for standard output")
+
+
+def _add_two(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", type=_place)
+    parser.add_argument("target", metavar="TARGET", type=_place)
+
+
+_COMMANDS: tuple[
+    tuple[
+        str,
+        Callable[[argparse.Namespace], int],
+        str,
+        Callable[[argparse.ArgumentParser], None],
+    ],
+    ...,
+] = (
+    ("disks", _disks, "list the disks and where they lie; opens none", _add_nothing),
+    ("ls", _ls, "list what a directory holds", _add_ls),
+    ("tree", _tree, "draw a directory and all beneath it", _add_places),
+    ("find", _find, "list every file beneath a directory", _add_places),
+    ("stat", _stat, "say what is known of an entry", _add_places),
+    ("du", _du, "add up the sizes of files", _add_places),
+    ("cat", _cat, "print files", _add_places),
+    ("put", _put, "copy a local file to a disk", _add_put),
+    ("get", _get, "copy a file of a disk to a local one", _add_get),
+    ("cp", _cp, "copy a file, from disk to disk too", _add_two),
+    ("mv", _mv, "move a file or directory", _add_two),
+    ("rm", _rm, "remove files", _add_rm),
+    ("mkdir", _mkdir, "make directories", _add_mkdir),
+    ("doctor", _doctor, "say what this kernel gives, and which resolver is in use", _add_nothing),
+    ("demo", _demo, "show it all in a throw-away home, and replay published escapes", _add_nothing),
+)

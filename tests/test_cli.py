@@ -1,0 +1,339 @@
+"""The command safefs: what it prints, and that it never falls over."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from safefs import __version__
+from safefs.cli import main, visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own, and no word of the real one."""
+    for name in [name for name in os.environ if name.startswith("XDG_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    (home / "Documents").mkdir(parents=True)
+    (home / "Music").mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    return home
+
+
+@pytest.fixture
+def documents(home: Path) -> Path:
+    """The folder beneath documents:"""
+    return home / "Documents"
+
+
+class Shell:
+    """Runs commands and keeps what they printed."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture = capture
+
+    def __call__(self, *argv: str) -> str:
+        """What a command printed that must succeed."""
+        assert main(argv) == 0
+        out, err = self._capture.readouterr()
+        assert err == ""
+        return out
+
+    def json(self, *argv: str) -> Any:
+        return json.loads(self(*argv, "--json"))
+
+    def fails(self, *argv: str, status: int = 1) -> str:
+        """The one line that a command printed that must fail."""
+        assert main(argv) == status
+        out, err = self._capture.readouterr()
+        assert out == ""
+        assert err.startswith("safefs: ")
+        assert err.count("\n") == 1
+        assert err.endswith("\n")
+        return err[len("safefs: ") : -1]
+
+
+@pytest.fixture
+def sh(capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(capsys)
+
+
+@pytest.fixture
+def tree(documents: Path) -> Path:
+    """a/b.txt, a/c/d.txt, e.txt, and a link that leads out."""
+    (documents / "a" / "c").mkdir(parents=True)
+    (documents / "a" / "b.txt").write_text("hello")
+    (documents / "a" / "c" / "d.txt").write_text("hello, world")
+    (documents / "e.txt").write_text("")
+    (documents / "out").symlink_to("../secret")
+    (documents.parent / "secret").write_text("secret")
+    return documents
+
+
+# -- looking -----------------------------------------------------------------------------------
+
+
+def test_disks(sh: Shell, home: Path) -> None:
+    assert f"documents  {home}/Documents\n" in sh("disks")
+    assert {"name": "home", "where": str(home)} in sh.json("disks")
+    assert "XDG_RUNTIME_DIR is not set" in sh("disks")
+    assert not (home / ".local").exists()
+
+
+def test_ls(sh: Shell, tree: Path) -> None:
+    assert sh("ls", "documents:") == "a/\ne.txt\nout\n"
+    assert sh("ls", "documents:a") == "b.txt\nc/\n"
+    assert sh("ls", "documents:a/b.txt") == "b.txt\n"
+    assert sh("ls", "documents:out") == "out\n"
+    assert sh("ls", "documents:a", "music:") == "documents:a\nb.txt\nc/\n\nmusic:\n"
+    assert sh("ls", "-R", "documents:") == (
+        "documents:\na/\ne.txt\nout\n\ndocuments:a\nb.txt\nc/\n\ndocuments:a/c\nd.txt\n"
+    )
+
+
+def test_ls_l(sh: Shell, tree: Path) -> None:
+    os.utime(tree / "a" / "b.txt", (0, 0))
+    (tree / "a" / "b.txt").chmod(0o640)
+    (tree / "a" / "c").chmod(0o755)
+    first, second = sh("ls", "-l", "documents:a").splitlines()
+    assert first == "-rw-r-----  5  1970-01-01 00:00:00  b.txt"
+    assert second.startswith("drwxr-xr-x  -  ")
+    assert sh("ls", "-l", "music:") == ""
+    entry, _ = sh.json("ls", "documents:a")
+    assert entry == {
+        "place": "documents:a/b.txt",
+        "kind": "file",
+        "size": 5,
+        "modified": "1970-01-01T00:00:00+00:00",
+        "mode": "0640",
+    }
+
+
+def test_stat(sh: Shell, tree: Path) -> None:
+    (tree / "a" / "b.txt").chmod(0o600)
+    shown = sh("stat", "documents:a/b.txt")
+    assert shown.startswith("documents:a/b.txt\n  kind      file\n  size      5\n")
+    assert shown.endswith("  mode      -rw------- (0600)\n")
+    kinds = [entry["kind"] for entry in sh.json("stat", "documents:", "documents:out")]
+    assert kinds == ["directory", "symlink"]
+
+
+def test_tree(sh: Shell, tree: Path) -> None:
+    assert sh("tree", "documents:") == (
+        "documents:\n├── e.txt\n├── out\n└── a/\n    ├── b.txt\n    └── c/\n        └── d.txt\n"
+    )
+    assert len(sh.json("tree", "documents:a")) == 3
+
+
+def test_find_and_du(sh: Shell, tree: Path) -> None:
+    assert sh("find", "documents:a") == "documents:a/b.txt\ndocuments:a/c/d.txt\n"
+    assert sh("find", "documents:a/b.txt") == "documents:a/b.txt\n"
+    assert [entry["size"] for entry in sh.json("find", "documents:a")] == [5, 12]
+    assert sh("du", "documents:", "documents:a/b.txt") == (
+        "17  documents:\n5   documents:a/b.txt\n"
+    )
+    assert sh.json("du", "documents:a") == [{"place": "documents:a", "size": 17}]
+
+
+# -- reading and changing ----------------------------------------------------------------------
+
+
+def test_cat(sh: Shell, tree: Path) -> None:
+    assert sh("cat", "documents:a/b.txt", "documents:a/c/d.txt") == "hellohello, world"
+
+
+def test_put_and_get(sh: Shell, documents: Path, tmp_path: Path) -> None:
+    (tmp_path / "local.txt").write_bytes(b"\xff\r\n")
+    sh("put", str(tmp_path / "local.txt"), "documents:")
+    sh("put", str(tmp_path / "local.txt"), "documents:new/name.txt")
+    sh("get", "documents:new/name.txt", str(tmp_path))
+    sh("get", "documents:local.txt", str(tmp_path / "back"))
+    assert (tmp_path / "name.txt").read_bytes() == b"\xff\r\n"
+    assert (tmp_path / "back").read_bytes() == b"\xff\r\n"
+    assert "No such file" in sh.fails("put", str(tmp_path / "none"), "documents:")
+    assert "Is a directory" in sh.fails("put", str(tmp_path), "documents:x")
+    assert "No such file" in sh.fails("get", "documents:none", str(tmp_path / "untouched"))
+    assert not (tmp_path / "untouched").exists()
+
+
+def test_dash_is_standard_input_and_output(
+    sh: Shell, documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"hello\xc3\xa4")))
+    sh("put", "-", "documents:a.txt")
+    assert sh("get", "documents:a.txt", "-") == "helloä"
+    assert "what the file is to be called" in sh.fails("put", "-", "documents:")
+
+
+def test_get_cannot_be_led_out_of_the_local_directory(sh: Shell, tmp_path: Path) -> None:
+    assert "escape" not in sh.fails("get", "documents:..", str(tmp_path))
+    assert sh.fails("get", "documents:", str(tmp_path)) != ""
+
+
+def test_cp_and_mv(sh: Shell, tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sh("cp", "documents:a/b.txt", "music:")
+    sh("cp", "documents:a/b.txt", "documents:f.txt")
+    sh("mv", "documents:f.txt", "documents:a/c")
+    sh("mv", "documents:a/c", "documents:g")
+    assert sh("find", "documents:g", "music:") == (
+        "documents:g/d.txt\ndocuments:g/f.txt\nmusic:b.txt\n"
+    )
+    assert main(["mv", "documents:e.txt", "music:"]) == 0
+    assert "it was copied, and removed" in capsys.readouterr().err
+    assert "same file" in sh.fails("cp", "documents:a/b.txt", "documents:a/b.txt")
+
+
+def test_rm_and_mkdir(sh: Shell, tree: Path) -> None:
+    sh("mkdir", "-p", "documents:x/y", "documents:x/y")
+    assert "File exists" in sh.fails("mkdir", "documents:x")
+    assert "directory" in sh.fails("rm", "documents:a")
+    sh("rm", "-r", "documents:a", "documents:out", "documents:e.txt")
+    assert (tree.parent / "secret").exists()
+    assert sh("ls", "documents:") == "x/\n"
+    assert "the disk itself" in sh.fails("rm", "-r", "documents:")
+
+
+# -- what goes wrong ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["cat", "documents:../secret"], "path leaves the root"),
+        (["cat", "documents:out"], "path leaves the root"),
+        (["cat", "documents:/secret"], "leave out the first '/'"),
+        (["cat", "documents:none"], "No such file"),
+        (["cat", "documents:"], "directory"),
+        (["cat", "documents:a\0b"], "NUL"),
+        (["cat", "other:a"], "no disk is named 'other'"),
+        (["ls", "pictures:"], "create it with: mkdir -p"),
+        (["ls", "home:.ssh"], "refused by"),
+        (["find", "documents:none"], "No such file"),
+        (["--app", "../x", "ls", "documents:"], "can be no name of a folder"),
+        (["--config", "/none/safefs.toml", "disks"], "cannot be read"),
+        (["disks", "--outside-home", "x"], "is none of"),
+        (["ls", "runtime:"], "XDG_RUNTIME_DIR is not set"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_1(
+    argv: list[str], said: str, sh: Shell, tree: Path
+) -> None:
+    assert said in sh.fails(*argv)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [[], ["no-such-command"], ["cat"], ["cat", "documents"], ["ls", ":a"], ["ls", "-x", "a:"]],
+)
+def test_what_is_not_understood_is_one_line_and_status_2(argv: list[str], sh: Shell) -> None:
+    assert "--help" in sh.fails(*argv, status=2)
+
+
+def test_help_and_version(sh: Shell) -> None:
+    assert sh("--version") == f"safefs {__version__}\n"
+    assert "DISK:PATH" in sh("--help")
+    assert "PLACE" in sh("ls", "--help")
+
+
+def test_options_stand_before_or_after_the_command(sh: Shell, home: Path) -> None:
+    assert json.loads(sh("--json", "--app", "one", "disks")) == sh.json("disks", "--app", "one")
+    assert f"{home}/.local/share/one" in sh("disks", "--app", "one")
+
+
+def test_a_configuration_adds_disks(sh: Shell, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f'[disks.up]\npath = "{tmp_path}/up"\ncreate = true\n')
+    assert sh("ls", "up:", "--config", str(tmp_path / "mine.toml")) == ""
+
+
+def test_a_name_can_do_nothing_to_a_terminal(sh: Shell, documents: Path) -> None:
+    (documents / "\x1b]0;owned\x07\n\u202e").touch()
+    os.close(os.open(os.fsencode(documents) + b"/\xff", os.O_CREAT | os.O_WRONLY))
+    for command in (
+        ["ls"],
+        ["ls", "-lR"],
+        ["tree"],
+        ["find"],
+        ["ls", "--json"],
+        ["tree", "--json"],
+    ):
+        shown = sh(*command, "documents:")
+        assert shown.replace("\n", "").isprintable()
+        assert "owned" in shown
+    assert "\\x1b" in sh.fails("cat", "documents:\x1b[31m")
+    assert "\\x1b" in sh.fails("cat", "\x1b[31m", status=2)
+    assert "\\x1b" in sh.fails("\x1b[31m", status=2)
+    assert visible("a\x1b\udcff\u202eä") == "a\\x1b\\xff\\u202eä"
+
+
+def test_interrupted(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("safefs.storage.Storage.disk", interrupt)
+    assert main(["ls", "documents:"]) == 130
+
+
+def _start(*argv: str, **options: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "safefs", *argv], **options)
+
+
+def test_a_reader_that_goes_away_is_no_traceback(documents: Path) -> None:
+    for number in range(2000):
+        (documents / f"{number:060}").touch()
+    child = _start("find", "documents:", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.stderr.read() == b""
+    assert child.returncode == 141
+
+
+def test_output_that_cannot_hold_a_name_is_no_traceback(documents: Path) -> None:
+    (documents / "ä€").touch()
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    child = _start("ls", "documents:", stdout=subprocess.PIPE, env=environment)
+    assert child.communicate(timeout=60)[0] == b"\\xe4\\u20ac\n"
+
+
+def test_an_unknown_resolver_is_one_line(documents: Path) -> None:
+    environment = {**os.environ, "SAFEFS_RESOLVER": "magic"}
+    child = _start("ls", "documents:", stderr=subprocess.PIPE, env=environment)
+    said = child.communicate(timeout=60)[1]
+    assert child.returncode == 1
+    assert said.startswith(b"safefs: ")
+    assert said.count(b"\n") == 1
+
+
+# -- safefs itself -----------------------------------------------------------------------------
+
+
+def test_doctor(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "resolver" in sh("doctor")
+    rows = sh.json("doctor")
+    assert {"name", "value", "meaning"} == set(rows[0])
+    monkeypatch.setattr("safefs.kernel.probe.Report.healthy", False)
+    assert main(["doctor"]) == 1
+
+
+def test_demo_prints_what_the_demo_says(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(say: Any) -> int:
+        say("hello")
+        return 0
+
+    monkeypatch.setattr("safefs.demo.run", run)
+    assert sh("demo") == "hello\n"
