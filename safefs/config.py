@@ -100,6 +100,9 @@ def find(place: Place) -> dict[str, DiskEntry]:
         if place.path is None or not _stands_in(place.path):
             return {}
         raise ConfigError(source, "", f"is not read: its folder {error.reason}") from error
+    except OSError as error:
+        # It may be there: a home on a network, and a ticket that has run out. So this is no "none".
+        raise ConfigError(source, "", f"cannot be looked for: {error.strerror}") from error
 
 
 def _stands_in(folder: str) -> bool:

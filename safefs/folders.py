@@ -30,6 +30,7 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
+from errno import ELOOP
 from pathlib import Path
 from stat import S_IMODE, S_ISVTX, S_IWOTH
 from typing import TYPE_CHECKING, Literal
@@ -126,7 +127,10 @@ class Place:
     def _resolved(self, *, strict: bool) -> Path:
         try:
             return Path(self.path or "").resolve(strict=strict)
-        except RuntimeError:  # how Python before 3.13 spells ELOOP
+        except (OSError, RuntimeError) as error:
+            # Python before 3.13 spells ELOOP as RuntimeError.
+            if isinstance(error, OSError) and error.errno != ELOOP:
+                raise
             raise self._unsafe("is a link that leads to itself") from None
 
     def _opened(self, real: Path, policy: Policy) -> Root:

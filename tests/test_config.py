@@ -177,6 +177,17 @@ def test_a_file_in_a_folder_not_to_be_trusted_is_refused_and_not_passed_over(fol
         find(_config_place())
 
 
+def test_a_folder_that_cannot_be_looked_into_is_an_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Place, "open", refuse)
+    with pytest.raises(ConfigError, match="cannot be looked for: Permission denied"):
+        find(_config_place())
+
+
 def test_where_no_place_is_known_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
     assert find(_config_place()) == {}

@@ -385,7 +385,7 @@ def test_what_stands_under_its_name_later_is_not_removed(temporary: Path) -> Non
 
 def test_a_fork_does_not_remove_its_parent_s_folder(temporary: Path) -> None:
     folder = TemporaryFolder("app")
-    folder._maker += 1  # noqa: SLF001  (as a child sees it)
+    folder._maker += 1
     folder.remove()
     assert len(list(temporary.iterdir())) == 1
 
