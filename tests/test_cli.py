@@ -214,7 +214,7 @@ def test_rm_and_mkdir(sh: Shell, tree: Path) -> None:
     [
         (["cat", "documents:../secret"], "path leaves the root"),
         (["cat", "documents:out"], "path leaves the root"),
-        (["cat", "documents:/secret"], "leave out the first '/'"),
+        (["cat", "documents:{outside}"], "leave out the first '/'"),
         (["cat", "documents:none"], "No such file"),
         (["cat", "documents:"], "directory"),
         (["cat", "documents:a\0b"], "NUL"),
@@ -231,7 +231,8 @@ def test_rm_and_mkdir(sh: Shell, tree: Path) -> None:
 def test_bad_input_is_one_line_and_status_1(
     argv: list[str], said: str, sh: Shell, tree: Path
 ) -> None:
-    assert said in sh.fails(*argv)
+    outside = str(tree.parent / "secret")
+    assert said in sh.fails(*(word.replace("{outside}", outside) for word in argv))
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_where_says_why_when_it_cannot_say_where(monkeypatch: pytest.MonkeyPatch
 def test_a_path_out_of_a_disk_is_an_escape(storage: Storage, home: Path) -> None:
     (home / "secret").write_text("secret")
     (home / "Documents" / "link").symlink_to("../secret")
-    for path in ("../secret", "link", "/etc/passwd"):
+    for path in ("../secret", "link", str(home / "secret")):
         with pytest.raises(EscapeError):
             storage["documents"].get(path)
 
