@@ -75,7 +75,7 @@ def report() -> Report:
             ("fchmodat2", _said(_fchmodat2(fd)), "chmod of an O_PATH descriptor (Linux 6.6)"),
             ("renameat2", _said(_noreplace(fd)), "rename that replaces nothing"),
             ("copy_file_range", _yes(hasattr(syscalls, "copy_file_range")), "copies in the kernel"),
-            ("procfs", _yes(proc_fds() is not None), "stands in for calls that lack AT_EMPTY_PATH"),
+            ("procfs", _yes(_has_procfs()), "stands in for calls that lack AT_EMPTY_PATH"),
             ("file names", sys.getfilesystemencoding(), "the encoding of names given as str"),
         ]
     return Report(resolver, failures, fields)
@@ -123,6 +123,13 @@ def proc_fds() -> int | None:
         return fd
     syscalls.close(fd)
     return None
+
+
+def _has_procfs() -> bool:
+    fd = proc_fds()
+    if fd is not None:
+        syscalls.close(fd)
+    return fd is not None
 
 
 def _selftest(handle: Handle) -> list[str]:

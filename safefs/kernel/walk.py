@@ -112,7 +112,7 @@ def _enter(dir_fd: int, name: bytes) -> tuple[int, bytes | None]:
     except OSError as error:
         if error.errno not in _IS_LINK:
             raise
-        return -1, _target(dir_fd, name, error)
+        return -1, _target(dir_fd, name, error.errno)
 
 
 def _open_last(
@@ -123,7 +123,7 @@ def _open_last(
     except OSError as error:
         if not follow or error.errno not in _IS_LINK:
             raise
-        return -1, _target(dir_fd, name, error)
+        return -1, _target(dir_fd, name, error.errno)
     if not follow or not flags & syscalls.O_PATH:
         return fd, None
     # O_PATH with O_NOFOLLOW opens a link itself; reading it by its descriptor cannot be raced.
@@ -139,17 +139,21 @@ def _open_last(
     return -1, target
 
 
-def _target(dir_fd: int, name: bytes, error: OSError) -> bytes | None:
-    """The target of a link; None when it has just been replaced; else ``error`` was the truth."""
+def _target(dir_fd: int, name: bytes, said: int) -> bytes | None:
+    """The target of a link; None when what stands there has just been replaced.
+
+    Raises what open said where there is no link. Anew: an exception raised from a variable keeps
+    its frames alive, and with them the root's descriptor.
+    """
     try:
         return syscalls.readlink(name, dir_fd=dir_fd)
     except OSError as no_link:
         if no_link.errno != EINVAL:
             raise
     mode = syscalls.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode
-    if S_ISLNK(mode) or S_ISDIR(mode) or error.errno != ENOTDIR:
+    if S_ISLNK(mode) or S_ISDIR(mode) or said != ENOTDIR:
         return None
-    raise error
+    raise _os_error(said)
 
 
 def _check_link(handle: Handle, path: RelPath, dir_fd: int, name: bytes, target: bytes) -> None:

@@ -36,22 +36,27 @@ _CANNOT = frozenset({ENOSYS, EXDEV, EINVAL, EPERM, ENOTSUP, EOPNOTSUPP})
 
 
 def copy(handle: Handle, src: RelPath, dst: RelPath, *, replace: bool) -> None:
-    source = open_regular(handle, src, os.O_RDONLY)
-    try:
-        with parent_of_file(handle, dst) as new, Blame(src, dst):
-            found = syscalls.fstat(source)
-            if not replace:
-                refuse_existing(new)
-            existing = existing_entry(new)
-            if existing is not None and _same(existing, found):
-                raise SameFileError(src.shown, dst.shown)
-            mode = S_IMODE(found.st_mode) & _PERMISSIONS
-            with Draft(new.fd, mode) as draft:
-                copy_content(source, draft.fd, found.st_size)
-                syscalls.fchmod(draft.fd, mode)
-                draft.publish(new.name, replace=replace)
-    finally:
-        syscalls.close(source)
+    with Blame(src, dst):
+        source = open_regular(handle, src, os.O_RDONLY)
+        try:
+            _copy(handle, source, src, dst, replace=replace)
+        finally:
+            syscalls.close(source)
+
+
+def _copy(handle: Handle, source: int, src: RelPath, dst: RelPath, *, replace: bool) -> None:
+    with parent_of_file(handle, dst) as new:
+        found = syscalls.fstat(source)
+        if not replace:
+            refuse_existing(new)
+        existing = existing_entry(new)
+        if existing is not None and _same(existing, found):
+            raise SameFileError(src.shown, dst.shown)
+        mode = S_IMODE(found.st_mode) & _PERMISSIONS
+        with Draft(new.fd, mode) as draft:
+            copy_content(source, draft.fd, found.st_size)
+            syscalls.fchmod(draft.fd, mode)
+            draft.publish(new.name, replace=replace)
 
 
 def _same(one: os.stat_result, other: os.stat_result) -> bool:
@@ -85,15 +90,16 @@ def _copy_in_kernel(source: int, target: int) -> bool:
 
 def copy_tree(handle: Handle, src: RelPath, dst: RelPath) -> None:
     """Filled under a temporary name and renamed at the end, so that it is whole or not there."""
-    top = open_directory(handle, src)
-    try:
-        with Parent(handle, dst, writes=True) as new, Blame(src, dst):
-            refuse_existing(new)
-            if _lies_within(handle, new.fd, top):
-                raise OSError(EINVAL, "a tree cannot be copied into itself")
-            _fill_and_publish(handle, top, new)
-    finally:
-        syscalls.close(top)
+    with Blame(src, dst):
+        top = open_directory(handle, src)
+        try:
+            with Parent(handle, dst, writes=True) as new:
+                refuse_existing(new)
+                if _lies_within(handle, new.fd, top):
+                    raise OSError(EINVAL, "a tree cannot be copied into itself")
+                _fill_and_publish(handle, top, new)
+        finally:
+            syscalls.close(top)
 
 
 def _lies_within(handle: Handle, fd: int, tree: int) -> bool:

@@ -85,9 +85,9 @@ def unlink(handle: Handle, path: RelPath) -> None:
 
 def rename(handle: Handle, src: RelPath, dst: RelPath, *, replace: bool) -> None:
     with (
+        Blame(src, dst),
         Parent(handle, src, writes=True) as old,
         Parent(handle, dst, writes=True) as new,
-        Blame(src, dst),
     ):
         if old.slash or new.slash:
             old.demand_directory()
@@ -141,9 +141,9 @@ def _rename_in_two_steps(src_fd: int, src: bytes, dst_fd: int, dst: bytes) -> No
 
 def link(handle: Handle, src: RelPath, dst: RelPath) -> None:
     with (
+        Blame(src, dst),
         Parent(handle, src, writes=True) as old,
         Parent(handle, dst, writes=True) as new,
-        Blame(src, dst),
     ):
         if old.slash:
             old.demand_directory()

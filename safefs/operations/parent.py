@@ -122,8 +122,8 @@ class Blame:
 
 def blame(error: OSError, path: RelPath, path2: RelPath | None = None) -> None:
     """Say what the caller asked for, where the system names only the component it stumbled over."""
-    if isinstance(error, SafefsError):
-        return
-    error.filename = path.shown
     if path2 is not None:
         error.filename2 = path2.shown
+    elif isinstance(error, SafefsError):
+        return  # it knows its path
+    error.filename = path.shown
