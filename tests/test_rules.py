@@ -39,6 +39,9 @@ pytestmark = pytest.mark.usefixtures("resolver")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 may_mount = pytest.mark.skipif(not replays.may_mount(), reason="needs the right to mount")
 
+with_openat2 = pytest.mark.parametrize("resolver", ["openat2"], indirect=True)
+with_the_walk = pytest.mark.parametrize("resolver", ["walk"], indirect=True)
+
 # One call of every operation, on ordinary names.
 EVERY: dict[str, Callable[[Root, Any], object]] = {
     "open": lambda root, path: root.open(path).close(),
@@ -420,12 +423,11 @@ def test_rule_03_an_escape_in_bytes_is_told_in_bytes(root: Root) -> None:
     assert caught.value.component == b".."
 
 
+@with_openat2
 def test_rule_03_an_escape_that_cannot_be_explained_is_still_an_escape(
-    root: Root, resolver: str, monkeypatch: pytest.MonkeyPatch
+    root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tree may change between the refusal and the walk that asks why."""
-    if resolver == "walk":
-        pytest.skip("the walk explains itself")
     monkeypatch.setattr(syscalls, "openat2", lambda *_: -errno.EXDEV)
     for path in ("f", "d/g"):
         with pytest.raises(EscapeError) as caught:
@@ -518,13 +520,12 @@ def test_rule_05_a_deep_path_needs_few_descriptors(
     assert calls.most_open() <= 70
 
 
+@with_the_walk
 def test_rule_05_a_directory_moved_out_under_the_walk_leads_nowhere(
-    root: Root, scratch: Scratch, monkeypatch: pytest.MonkeyPatch, resolver: str
+    root: Root, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond 64 descriptors the walk goes up by ``..``, which is believed only if it is the same
     directory as on the way down."""
-    if resolver == "openat2":
-        pytest.skip("there the kernel holds the way")
     away = scratch.base / "away"
     deep = scratch.root / Path(*["n"] * 100)
     deep.mkdir(parents=True)
@@ -1343,22 +1344,6 @@ def test_rule_17_portable_names_refuses_what_windows_or_macos_would_change(
 
 
 # -- 18: both resolvers alike ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("case", layouts.TABLE, ids=lambda case: case.name)
-def test_rule_18_both_resolvers_end_every_operation_alike(
-    case: layouts.Case, scratch: Scratch, monkeypatch: pytest.MonkeyPatch, resolver: str
-) -> None:
-    """Not only as they should, which leaves some latitude, but as one another."""
-    if resolver == "walk":
-        pytest.skip("one comparison is enough")
-    scratch.remember(scratch.base / "reference")
-    endings = []
-    for word in ("openat2", "walk"):
-        monkeypatch.setattr(probe, "forced", word)
-        bench = layouts.Bench(case, scratch)
-        endings.append({op.name: bench.ending(op) for op in layouts.OPERATIONS})
-    assert endings[0] == endings[1]
 
 
 def _documented() -> dict[str, tuple[str, str]]:

@@ -33,6 +33,20 @@ def test_every_operation_ends_as_the_plain_one_would_inside_and_refuses_the_rest
     assert not problems, "\n".join([f"{case.path!r} by {resolver}", *problems])
 
 
+@pytest.mark.parametrize("case", layouts.TABLE, ids=lambda case: case.name)
+def test_rule_18_both_resolvers_end_every_operation_alike(
+    case: layouts.Case, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only as they should, which leaves some latitude, but as one another."""
+    scratch.remember(scratch.base / "reference")
+    endings = []
+    for word in ("openat2", "walk"):
+        monkeypatch.setattr(probe, "forced", word)
+        bench = layouts.Bench(case, scratch)
+        endings.append({op.name: bench.ending(op) for op in layouts.OPERATIONS})
+    assert endings[0] == endings[1]
+
+
 _NAMES = st.sampled_from(["a", "b", "l", "m", "..", ".", "", "out"])
 _PATHS = st.lists(_NAMES, max_size=6).map("/".join).filter(lambda path: not path.startswith("/"))
 _TARGETS = _PATHS.filter(bool)
