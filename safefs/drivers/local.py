@@ -84,13 +84,8 @@ class LocalDriver:
             yield "" if here == "." else here, directories, others
 
     def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:
-        mode &= self._directory_mode
-        if parents:
-            self._make_above(path)
-            self._root.makedirs(path, mode, exist_ok=exist_ok)
-            return
         try:
-            self._root.mkdir(path, mode)
+            self._mkdir(path, mode & self._directory_mode, parents=parents)
         except OSError as error:
             if not exist_ok or error.errno not in (EEXIST, EINVAL):
                 raise
@@ -119,6 +114,7 @@ class LocalDriver:
         self._root.utime(path)
 
     def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
+        self.policy.check(path, writes=False)  # subroot asks only what resolving it asks
         return type(self)(
             self._root.subroot(path, policy=policy),
             file_mode=self._file_mode,
@@ -166,6 +162,13 @@ class LocalDriver:
         except OSError:
             return new  # what is wrong, the writing will say
         return S_IMODE(found) if S_ISREG(found) else new
+
+    def _mkdir(self, path: RelPath, mode: int, *, parents: bool) -> None:
+        if parents:
+            self._make_above(path)
+            self._root.makedirs(path, mode)
+        else:
+            self._root.mkdir(path, mode)
 
     def _make_above(self, path: RelPath) -> None:
         """Root makes the directories on the way by the umask; here they are as narrow as it."""

@@ -102,12 +102,16 @@ class _Directory(_Node):
 class _Place:
     """Where a path ends: a directory, and the one name in it that the operation is about."""
 
+    path: RelPath
     directory: _Directory
     name: bytes
     slash: bool  # the path ends in one, and so demands a directory
 
     @property
     def node(self) -> _Node | None:
+        """What stands under the name; as late as the kernel looks, a name may be too long."""
+        if len(self.name) > _NAME_MAX:
+            raise _error(ENAMETOOLONG, self.path)
         return self.directory.entries.get(self.name)
 
 
@@ -265,11 +269,11 @@ class MemoryDriver:
 
     def chmod(self, path: RelPath, permissions: int) -> None:
         with self._lock:
-            self._permitted(path, writes=True).chmod(permissions)
+            self._changed(path).chmod(permissions)
 
     def touch(self, path: RelPath) -> None:
         with self._lock:
-            self._permitted(path, writes=True).touch()
+            self._changed(path).touch()
 
     def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
         with self._lock:
@@ -302,18 +306,18 @@ class MemoryDriver:
             if directory is self._root or directory.parent is None:
                 raise refused(EscapeError(path.shown, path.decode(name), EscapeError.ABOVE_ROOT))
             return directory.parent
-        self._check_name(directory, name, path)
+        self._check_hidden(directory, name, path)
+        if len(name) > _NAME_MAX:
+            raise _error(ENAMETOOLONG, path)
         try:
             return directory.entries[name]
         except KeyError:
             raise _error(ENOENT, path) from None
 
-    def _check_name(self, directory: _Directory, name: bytes, path: RelPath) -> None:
+    def _check_hidden(self, directory: _Directory, name: bytes, path: RelPath) -> None:
         if directory is self._root and self.policy.hides(name):
             reason = "a dot entry at the top"
             raise refused(PolicyError(path.shown, "top_level_dot_entries", reason))
-        if len(name) > _NAME_MAX:
-            raise _error(ENAMETOOLONG, path)
 
     def _walked(self, names: list[bytes], path: RelPath) -> _Node:
         self._check_open()
@@ -335,6 +339,11 @@ class MemoryDriver:
         self._check_open()
         self.policy.check(path, writes=writes)
         return self._find(path)
+
+    def _changed(self, path: RelPath) -> _Node:
+        node = self._find(path)
+        self.policy.check(path, writes=True)
+        return node
 
     def _file(self, path: RelPath, *, writes: bool = False) -> _File:
         node = self._permitted(path, writes=writes)
@@ -363,8 +372,8 @@ class MemoryDriver:
         if not isinstance(directory, _Directory):
             raise _error(ENOTDIR, path)
         self.policy.check(path, writes=True)
-        self._check_name(directory, name, path)
-        return _Place(directory, name, slash)
+        self._check_hidden(directory, name, path)
+        return _Place(path, directory, name, slash)
 
     def _existing(self, path: RelPath) -> tuple[_Place, _Node]:
         place = self._place(path)
@@ -393,12 +402,18 @@ class MemoryDriver:
     def _created(self, path: RelPath, *, exclusive: bool) -> _File:
         self._check_open()
         self.policy.check(path, writes=True)
-        if exclusive and self._file_place(path).node is not None:
+        if exclusive and self._is_taken(path):
             raise _error(EEXIST, path)
         place = self._replaceable(path)
         if place.node is None:
             place.directory.add(place.name, _File(S_IFREG | self._file_mode))
         return cast("_File", place.node)
+
+    def _is_taken(self, path: RelPath) -> bool:
+        _, name, _ = path.split()
+        if name in (b"", b".", b".."):
+            return self._find(path) is not None
+        return self._file_place(path).node is not None
 
     def _permissions(self, asked: int | None) -> int:
         return self._file_mode if asked is None else asked & self._most
