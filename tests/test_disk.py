@@ -60,6 +60,13 @@ class TestOpening:
         Disk("here", create=True).close()
         assert (tmp_path / "here").is_dir()
 
+    def test_create_makes_nothing_behind_a_dangling_link(self, tmp_path: Path) -> None:
+        (tmp_path / "dangling").symlink_to("gone")
+        for path in ("dangling", "dangling/below", "dangling/be/low"):
+            with pytest.raises(FileNotFoundError):
+                Disk(tmp_path / path, create=True)
+        assert not (tmp_path / "gone").exists()
+
     def test_a_file_is_no_disk(self, tmp_path: Path) -> None:
         (tmp_path / "f").touch()
         for create in (False, True):
@@ -301,7 +308,7 @@ class TestModes:
         assert (home / "private").stat().st_mode & 0o7777 == 0o600
 
     @pytest.mark.parametrize("write", OVERWRITES.values(), ids=OVERWRITES.keys())
-    @pytest.mark.parametrize("mode", [0o640, 0o755, 0o444])
+    @pytest.mark.parametrize("mode", [0o640, 0o755, 0o664])
     def test_an_old_file_keeps_its_mode(
         self, private: Disk, home: Path, write: Callable[[Disk, str], object], mode: int
     ) -> None:

@@ -197,12 +197,17 @@ def _raise_unless_gone(error: OSError) -> None:
 
 def _make_directory(directory: bytes) -> None:
     try:
-        syscalls.mkdir(directory)
-    except FileExistsError:
-        pass  # what it is, opening it will say
+        _mkdir_where_missing(directory)
     except FileNotFoundError:
         above = directory.rstrip(b"/").rpartition(b"/")[0]
         if not above:
             raise
         _make_directory(above)
-        _make_directory(directory)
+        _mkdir_where_missing(directory)
+
+
+def _mkdir_where_missing(directory: bytes) -> None:
+    try:
+        syscalls.mkdir(directory)
+    except FileExistsError:
+        pass  # what it is, opening it will say
