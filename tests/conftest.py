@@ -198,6 +198,21 @@ def shared_root() -> Iterator[Path]:
         assert not changes, f"changed outside the root: {changes}"
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """`make prove` proves nothing about what it skipped, so there a skip is a failure.
+
+    But for the replays, whose skips are counted by name, and for what another kernel would have.
+    """
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if PROFILE != "prove" or reporter is None or session.exitstatus != pytest.ExitCode.OK:
+        return
+    for report in reporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        if "replay" not in dict(report.user_properties) and "this kernel" not in reason:
+            reporter.write_line(f"skipped, and make prove may not: {report.nodeid}: {reason}")
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many replays ran, and how many were skipped for which reason."""
     tallies: dict[str, Counter[str]] = {}

@@ -1387,7 +1387,8 @@ def test_rule_18_an_ordinary_link_in_procfs(
 
 @as_root
 @pytest.mark.skipif(
-    not layouts.switched_on("/proc/sys/fs/protected_symlinks"), reason="needs protected_symlinks"
+    not layouts.switched_on("/proc/sys/fs/protected_symlinks"),
+    reason="this kernel has fs.protected_symlinks off",
 )
 def test_rule_18_protected_symlinks(resolver: str, shared_root: Path) -> None:
     sticky = shared_root / "sticky"
