@@ -79,8 +79,8 @@ _NO_CALLS = ("open_how",)
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
-    """Record every system call of safefs from here on."""
+def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
+    """Record every system call of safefs from here on, but not those of other tests' garbage."""
     from safefs.kernel import syscalls
 
     recorded = Calls()
@@ -102,7 +102,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     for name, real in list(vars(syscalls).items()):
         if callable(real) and name.islower() and name[0] != "_" and name not in _NO_CALLS:
             monkeypatch.setattr(syscalls, name, record(name, real))
-    return recorded
+    gc.disable()
+    yield recorded
+    gc.enable()
 
 
 _failed = pytest.StashKey[bool]()

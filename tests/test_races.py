@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from safefs.testing.replays import Scratch
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def test_a_directory_swapped_for_a_link_out_is_used_inside_or_refused(
     foreign = {os.lstat(path).st_ino for path in _everything(scratch.outside)}
     scratch.remember()
     seen: Counter[str] = Counter()
-    rounds, deadline = 0, time.monotonic() + 90
+    rounds, deadline = 0, time.monotonic() + 600
     with Root(scratch.root) as root, exchanging(scratch.root / "d", scratch.root / "link"):
         while rounds < scaled(3000) or not (seen["inside"] and seen["refused"]):
             outcome = _attempt(race, root, foreign)

@@ -222,6 +222,7 @@ def test_rule_01_a_listing_under_way_when_the_root_closes_meets_no_other_directo
     assert "inner.txt" not in repr(seen)
 
 
+@pytest.mark.timeout(900)
 def test_rule_01_a_root_closed_under_eight_threads_never_reads_another_directory(
     scratch: Scratch, scaled: Callable[[int], int]
 ) -> None:

@@ -56,6 +56,7 @@ _LINES = st.one_of(
 )
 
 
+@pytest.mark.timeout(900)
 @given(lines=st.lists(_LINES, max_size=5), path=_PATHS, flag=st.sampled_from([0, os.O_NOFOLLOW]))
 def test_both_resolvers_come_to_the_same_file_or_the_same_error(
     lines: list[str], path: str, flag: int, tmp_path_factory: pytest.TempPathFactory

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -19,6 +20,7 @@ import pytest
 
 from safefs.errors import EscapeError, PolicyError
 from safefs.kernel import open_beneath, openat2, probe, syscalls
+from safefs.operations import tree
 from safefs.paths import RelPath
 from safefs.policy import Policy
 from safefs.root import Root
@@ -77,6 +79,7 @@ def test_a_link_with_a_slash_is_not_followed_by_an_open_that_must_not(
 # -- a storm of EAGAIN -------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(900)
 def test_renames_elsewhere_cause_no_eagain_and_no_escape(
     root: Root,
     scratch: Scratch,
@@ -98,7 +101,7 @@ def test_renames_elsewhere_cause_no_eagain_and_no_escape(
         return fd
 
     monkeypatch.setattr(syscalls, "openat2", counting)
-    rounds, deadline = 0, time.monotonic() + 60
+    rounds, deadline = 0, time.monotonic() + 600
     with renaming_elsewhere(elsewhere):
         while rounds < scaled(20_000) or not (given_up or resolver == "walk"):
             os.close(open_beneath(root._handle, _DOTS, os.O_RDONLY))
@@ -426,6 +429,145 @@ def test_copying_a_tree_into_a_directory_that_is_moved_out_meanwhile_ends(
     assert set(climbed) <= inside, "it went up into the outside"
 
 
+# -- a tree that changes while it is gone through ----------------------------------------------
+
+
+def _before(
+    monkeypatch: pytest.MonkeyPatch, call: str, names: tuple[str, ...], change: Callable[[], object]
+) -> None:
+    """Make a change just before the first such call on one of these names."""
+    real: Callable[..., object] = getattr(syscalls, call)
+    done: list[int] = []
+
+    def change_first(name: Any, *args: object, **keywords: object) -> object:
+        if not done and name in names:
+            done.append(1)
+            change()
+        return real(name, *args, **keywords)
+
+    monkeypatch.setattr(syscalls, call, change_first)
+
+
+def _replace(path: Path, kind: str) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    if kind == "directory":
+        path.mkdir()
+        (path / "x").write_text("x")
+    elif kind == "link":
+        path.symlink_to("../../outside")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "file":
+        path.write_text("changed")
+
+
+@pytest.mark.parametrize("kind", ["directory", "link", "fifo", "file", "nothing"])
+@pytest.mark.parametrize(("call", "name"), [("unlink", "f"), ("open", "a"), ("rmdir", "a")])
+def test_what_changes_its_kind_while_a_tree_is_removed_is_removed_as_what_it_is(
+    call: str,
+    name: str,
+    kind: str,
+    root: Root,
+    scratch: Scratch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layouts.lay(("t/a/b", "t/f", "t/z/y/x"), str(scratch.root), scratch)
+    _before(monkeypatch, call, (name,), lambda: _replace(scratch.root / "t" / name, kind))
+    root.remove_tree("t")
+    assert not root.exists("t")
+
+
+def test_a_tree_that_someone_keeps_filling_is_given_up_in_the_end(
+    root: Root, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layouts.lay(("t/a/f",), str(scratch.root), scratch)
+    real = syscalls.rmdir
+
+    def fill_first(name: Any, **keywords: Any) -> None:
+        (scratch.root / "t" / "a" / "late").write_text("late")
+        real(name, **keywords)
+
+    monkeypatch.setattr(tree, "_RESCANS", 5)
+    monkeypatch.setattr(syscalls, "rmdir", fill_first)
+    with pytest.raises(OSError) as caught:
+        root.remove_tree("t")
+    assert caught.value.errno == errno.ENOTEMPTY
+    assert caught.value.filename == "t"
+
+
+@pytest.mark.parametrize("kind", ["directory", "link", "fifo", "nothing"])
+@pytest.mark.parametrize("call", ["stat", "open", "readlink"])
+def test_what_changes_its_kind_while_a_tree_is_copied_leaves_all_or_nothing(
+    call: str, kind: str, root: Root, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layouts.lay(("t/a/b", "t/f = text", "t/k => f"), str(scratch.root), scratch)
+    name = "k" if call == "readlink" else "f"
+    _before(monkeypatch, call, (name,), lambda: _replace(scratch.root / "t" / name, kind))
+    said = _said(lambda: root.copy_tree("t", "copy"))
+    if said is None:
+        assert sorted(root.listdir("copy")) == ["a", "f", "k"]
+        assert not [name for name in root.find("copy") if "secret" in name]
+    else:
+        assert not root.exists("copy")
+    assert not list(scratch.root.glob(".safefs-*"))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_a_directory_in_the_depth_that_cannot_be_read_is_told_with_its_path(
+    number: int, root: Root, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layouts.lay(("t/a/f", "t/bad/f", "t/c/f"), str(scratch.root), scratch)
+    real = syscalls.scandir
+
+    def failing(fd: Any) -> Any:
+        if os.readlink(f"/proc/self/fd/{fd}").endswith("/bad"):
+            raise OSError(number, os.strerror(number))
+        return real(fd)
+
+    monkeypatch.setattr(syscalls, "scandir", failing)
+    errors: list[OSError] = []
+    assert [at for at, _, _ in root.walk("t", onerror=errors.append)] == ["t", "t/a", "t/c"]
+    assert [at for at, _, _ in root.walk("t", topdown=False)] == ["t/a", "t/c", "t"]
+    assert [(error.errno, error.filename) for error in errors] == [(number, "t/bad")]
+    found = root.find("t")
+    assert next(found) == "t/a/f"
+    with pytest.raises(OSError) as caught:
+        next(found)
+    assert (caught.value.errno, caught.value.filename) == (number, "t/bad")
+    with pytest.raises(OSError):
+        root.disk_usage("t")
+    with pytest.raises(OSError):
+        root.copy_tree("t", "copy")
+    assert not root.exists("copy")
+
+
+def test_another_mount_in_the_depth_is_not_entered_under_same_filesystem(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch, resolver: str
+) -> None:
+    """As the kernel would tell it, without the right to mount."""
+    layouts.lay(("t/a/f", "t/mnt/f", "t/z/f"), str(scratch.root), scratch)
+    real = syscalls.mount_id
+
+    def another(fd: int) -> tuple[str, int]:
+        kind, number = real(fd)
+        return kind, number + os.readlink(f"/proc/self/fd/{fd}").endswith("/mnt")
+
+    monkeypatch.setattr(syscalls, "mount_id", another)
+    with Root(scratch.root, policy=Policy(same_filesystem=True)) as root:
+        assert [at for at, _, _ in root.walk("t")] == ["t", "t/a", "t/z"]
+        acts: list[Callable[[], object]] = [lambda: list(root.find("t"))]
+        acts += [lambda: root.disk_usage("t"), lambda: root.remove_tree("t/mnt/../../t")]
+        acts += [lambda: root.copy_tree("t", "copy")]
+        for act in acts:
+            assert _said(act) == "EXDEV"
+        if resolver == "walk":
+            assert _said(lambda: root.read_bytes("t/mnt/f")) == "EXDEV"
+    assert (scratch.root / "t/mnt/f").exists()
+
+
 # -- temporary names ---------------------------------------------------------------------------
 
 
@@ -612,7 +754,7 @@ _HIDDEN = Policy(top_level_dot_entries="refuse")
 def home(scratch: Scratch) -> Iterator[Root]:
     lines = (".ssh/id = secret", ".bashrc = secret", "notes => .ssh", "d/.kept = kept", "d/f")
     more = ("rc => ./.bashrc", "deep/l => ../.ssh/id", "up => d/../.ssh", "dot => .", "..a", "f")
-    layouts.lay((*lines, *more), str(scratch.root), scratch)
+    layouts.lay((*lines, *more, f".ssh/big = {'x' * 5000}"), str(scratch.root), scratch)
     with Root(scratch.root, policy=_HIDDEN) as opened:
         yield opened
 
@@ -691,6 +833,7 @@ def test_dot_entries_at_the_top_are_in_no_listing(home: Root) -> None:
     assert not list(home.glob(".*"))
     assert not [name for name in home.find() if name.startswith(".")]
     assert next(home.walk())[1] == ["d", "deep"]
+    assert home.disk_usage() < 5000  # without what lies in .ssh
     with home.subroot(".") as again:
         assert sorted(again.listdir()) == shown
         assert not again.exists(".bashrc")
