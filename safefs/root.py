@@ -141,8 +141,9 @@ class Root:
         Its policy allows what this one's does and, where given, ``policy`` does too: never more.
         The rule of dot entries belongs to the top and stays with it.
         """
-        handle = self._handle
-        fd = open_beneath(handle, _parse(path), syscalls.DIRECTORY)
+        handle, parsed = self._handle, _parse(path)
+        handle.permit(parsed, writes=False)
+        fd = open_beneath(handle, parsed, syscalls.DIRECTORY)
         sub = Root.__new__(Root)
         sub._handle = sub._retired = _CLOSED  # noqa: SLF001
         try:
@@ -170,11 +171,18 @@ class Root:
             newline: str | None = None,
             *,
             atomic: bool = False,
+            permissions: int = 0o666,
         ) -> TextIO: ...
 
         @overload
         def open(
-            self, path: AnyPath, mode: BinaryMode, buffering: int = -1, *, atomic: bool = False
+            self,
+            path: AnyPath,
+            mode: BinaryMode,
+            buffering: int = -1,
+            *,
+            atomic: bool = False,
+            permissions: int = 0o666,
         ) -> BinaryIO: ...
 
         @overload
@@ -188,6 +196,7 @@ class Root:
             newline: str | None = None,
             *,
             atomic: bool = False,
+            permissions: int = 0o666,
         ) -> IO[Any]: ...
 
     def open(
@@ -200,6 +209,7 @@ class Root:
         newline: str | None = None,
         *,
         atomic: bool = False,
+        permissions: int = 0o666,
     ) -> IO[Any]:
         """Open a regular file as the builtin ``open`` does.
 
@@ -211,10 +221,12 @@ class Root:
         ``atomic``, with ``"w"`` or ``"x"``: what is written takes its name when the file is
         closed, as a whole, as in ``replace_file``. If the ``with`` block is left by an exception,
         or the file is never closed, nothing has changed.
+
+        ``permissions``: those of a file that is created, less the umask.
         """
         opener: Any = opening.open_atomic if atomic else files.open_file
         file: IO[Any] = opener(
-            self._handle, _parse(path), mode, buffering, encoding, errors, newline
+            self._handle, _parse(path), mode, buffering, encoding, errors, newline, permissions
         )
         return file
 

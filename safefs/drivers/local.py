@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 class LocalDriver:
     """A ``Root`` behind the Driver protocol; the driver owns it and closes it.
 
-    ``file_mode`` is what a new file gets, whatever the umask says (None: 0666 less the umask), and
-    the most that a copy from elsewhere gets. ``directory_mode`` bounds the mode of new directories,
-    those made on the way included. With a ``file_mode`` a file that is opened to be created has it
-    a moment after it exists, and before it has content; where the name is a dangling link, the file
-    made behind it goes by the umask.
+    ``file_mode`` is what a new file gets (None: 0666 less the umask), and the most that a copy from
+    elsewhere gets. ``directory_mode`` bounds the mode of new directories, those made on the way
+    included.
     """
 
     def __init__(
@@ -59,9 +57,8 @@ class LocalDriver:
         return self._root.read_bytes(path)
 
     def open(self, path: RelPath, mode: str) -> BinaryIO:
-        if self._file_mode is None or mode.startswith("r"):
-            return self._open(path, mode)
-        return self._create(path, mode, self._file_mode)
+        permissions = 0o666 if self._file_mode is None else self._file_mode
+        return cast("BinaryIO", self._root.open(path, mode, permissions=permissions))
 
     def write(
         self, path: RelPath, chunks: Iterable[bytes], *, permissions: int | None = None
@@ -123,28 +120,6 @@ class LocalDriver:
 
     def close(self) -> None:
         self._root.close()
-
-    def _open(self, path: RelPath, mode: str) -> BinaryIO:
-        return cast("BinaryIO", self._root.open(path, mode))
-
-    def _create(self, path: RelPath, mode: str, permissions: int) -> BinaryIO:
-        """Exclusively first: a file that was there keeps its permissions."""
-        action = mode[0]
-        try:
-            file = self._open(path, mode.replace(action, "x"))
-        except FileExistsError:
-            if action == "x":
-                raise
-            return self._open(path, mode)
-        try:
-            self._root.chmod(path, permissions)
-        except BaseException:
-            file.close()
-            raise
-        if action != "a":
-            return file
-        file.close()
-        return self._open(path, mode)
 
     def _mode(self, path: RelPath, permissions: int | None) -> int | None:
         """What ``replace_file`` is told: the mode of what is replaced, or else that of a new file.

@@ -8,7 +8,7 @@ from errno import EEXIST
 
 from safefs.kernel import syscalls
 from safefs.operations.files import Mode, check_arguments, dressed, mode_of
-from safefs.operations.parent import blame
+from safefs.operations.parent import Blame, blame
 from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file
 
 TYPE_CHECKING = False
@@ -25,18 +25,18 @@ class Publication:
 
     __slots__ = ("_dir_fd", "_name", "_path", "_replace", "draft")
 
-    def __init__(self, handle: Handle, path: RelPath, mode: Mode) -> None:
+    def __init__(self, handle: Handle, path: RelPath, mode: Mode, permissions: int) -> None:
         self._path = path
         self._replace = mode.raw[0] == "w"
         flags = NEW & ~os.O_WRONLY | os.O_RDWR if "+" in mode.raw else NEW
-        with parent_of_file(handle, path) as parent:
+        with Blame(path), parent_of_file(handle, path) as parent:
             self._name = parent.name
             if existing_entry(parent) is not None and not self._replace:
                 raise parent.error(EEXIST)
             kept = kept_mode(parent)
             self._dir_fd = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=parent.fd)
             try:
-                self.draft = Draft(self._dir_fd, 0o666 if kept is None else kept, flags)
+                self.draft = Draft(self._dir_fd, permissions if kept is None else kept, flags)
                 if kept is not None:
                     syscalls.fchmod(self.draft.fd, kept)
             except BaseException:
@@ -135,12 +135,13 @@ def open_atomic(
     encoding: str | None,
     errors: str | None,
     newline: str | None,
+    permissions: int,
 ) -> AtomicFile:
     wanted = mode_of(mode)
     if wanted.raw[0] not in "wx":
         raise ValueError(f"atomic=True writes a new file: the mode is 'w' or 'x', not {mode!r}")
     check_arguments(wanted, buffering, encoding, errors, newline)
-    publication = Publication(handle, path, wanted)
+    publication = Publication(handle, path, wanted, permissions)
     try:
         raw = io.FileIO(publication.draft.fd, wanted.raw)
     except BaseException:

@@ -107,11 +107,12 @@ def open_file(
     encoding: str | None,
     errors: str | None,
     newline: str | None,
+    permissions: int,
 ) -> IO[Any]:
     """A file object like the builtin's. Its name is the number: nobody reopens it by path."""
     wanted = mode_of(mode)
     check_arguments(wanted, buffering, encoding, errors, newline)
-    fd = open_regular(handle, path, wanted.flags)
+    fd = open_regular(handle, path, wanted.flags, permissions)
     try:
         syscalls.set_blocking(fd, True)
         raw = io.FileIO(fd, wanted.raw)

@@ -38,6 +38,10 @@ def makedirs(handle: Handle, path: RelPath, mode: int, *, exist_ok: bool) -> Non
             mkdir(handle, prefix, 0o777)
         except FileExistsError:
             pass  # someone else was as quick; what is no directory fails at the next step
+    if path.split()[1] in (b".", b".."):
+        if not _is_directory(handle, path) or not exist_ok:
+            raise _exists(path)
+        return
     try:
         mkdir(handle, path, mode)
     except FileExistsError:
@@ -55,16 +59,38 @@ def _is_directory(handle: Handle, path: RelPath) -> bool:
 
 def _missing(handle: Handle, path: RelPath) -> list[RelPath]:
     """The directories above ``path`` that do not exist, from the top down."""
-    names = path.names[:-1]
+    names = path.names
     missing = []
-    while names:
-        prefix = RelPath(b"/".join(names), path.shown)
-        if names[-1] not in (b".", b".."):
-            if _is_directory(handle, prefix):
-                break
-            missing.append(prefix)
-        names.pop()
+    for end in range(len(names) - 1, 0, -1):
+        prefix = RelPath(b"/".join(names[:end]), path.shown)
+        if names[end - 1] in (b".", b".."):
+            continue
+        if _is_directory(handle, prefix):
+            break
+        missing.append(prefix)
+        first = end - 1
+    if missing:
+        _refuse_escape(handle, path, names[:first], names[first:])
     return missing[::-1]
+
+
+def _refuse_escape(handle: Handle, path: RelPath, there: list[bytes], new: list[bytes]) -> None:
+    """Refuse ``new/../../x`` before ``new`` is made: what is refused changes nothing.
+
+    What is to be made has no links yet, so each ``..`` in it undoes the name before it; those that
+    are left over go up from what is there, and are asked of the resolver.
+    """
+    left: list[bytes] = []
+    for name in new:
+        if name != b"..":
+            left += [name] if name != b"." else []
+        elif left and left[-1] != b"..":
+            left.pop()
+        else:
+            left.append(name)
+    ups = left[: left.count(b"..")]
+    if ups:
+        _is_directory(handle, RelPath(b"/".join(there + ups), path.shown))
 
 
 def _exists(path: RelPath) -> OSError:

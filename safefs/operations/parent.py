@@ -27,8 +27,8 @@ class Parent:
 
     The descriptor is held for one operation only: a directory that is moved out of the root stays
     reachable through it. Raises EINVAL where the last component is no name (``.``, ``..``,
-    nothing), unless the path escapes, which is said first. On leaving, an ``OSError`` of the
-    operation is given the caller's path.
+    nothing), unless the path escapes, which is said first. On leaving, an ``OSError`` about the
+    component is given the caller's path.
     """
 
     __slots__ = ("_handle", "_owned", "fd", "name", "path", "slash")
@@ -93,8 +93,8 @@ class Parent:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-        # The system names the very object it was given; a path already blamed is another.
-        if isinstance(error, OSError) and (error.filename is None or error.filename is self.name):
+        # The system names the very object it was given; any other name is somebody else's error.
+        if isinstance(error, OSError) and error.filename is self.name:
             blame(error, self.path)
 
 

@@ -9,7 +9,7 @@ from stat import S_IMODE, S_ISDIR, S_ISREG
 from safefs.kernel import syscalls
 from safefs.operations.files import write_all
 from safefs.operations.names import rename_noreplace
-from safefs.operations.parent import Parent
+from safefs.operations.parent import Blame, Parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,21 +88,37 @@ def replace_file(
 ) -> None:
     with parent_of_file(handle, path) as parent:
         kept = kept_mode(parent) if mode is None else mode & _PERMISSIONS
-        directory = _for_fsync(parent) if durable else None
+        with Blame(path):
+            # Opened first, so that nothing is written where it could not be synchronised.
+            directory = syscalls.open(b".", syscalls.LISTING, dir_fd=parent.fd) if durable else None
         try:
-            with Draft(parent.fd, 0o666 if kept is None else kept) as draft:
-                if kept is not None:
-                    syscalls.fchmod(draft.fd, kept)
-                for chunk in chunks:
-                    write_all(draft.fd, chunk)
-                if directory is not None:
-                    syscalls.fsync(draft.fd)
-                draft.publish(parent.name)
-            if directory is not None:
-                syscalls.fsync(directory)
+            _replace(parent, chunks, kept, directory)
         finally:
             if directory is not None:
                 syscalls.close(directory)
+
+
+def _replace(
+    parent: Parent, chunks: Iterable[Buffer], kept: int | None, directory: int | None
+) -> None:
+    """``directory``: to be synchronised. Errors of the caller's iterable pass as they are."""
+    ours = Blame(parent.path)
+    with ours:
+        draft = Draft(parent.fd, 0o666 if kept is None else kept)
+    with draft:
+        with ours:
+            if kept is not None:
+                syscalls.fchmod(draft.fd, kept)
+        for chunk in chunks:
+            with ours:
+                write_all(draft.fd, chunk)
+        with ours:
+            if directory is not None:
+                syscalls.fsync(draft.fd)
+            draft.publish(parent.name)
+    with ours:
+        if directory is not None:
+            syscalls.fsync(directory)
 
 
 def parent_of_file(handle: Handle, path: RelPath) -> Parent:
@@ -144,8 +160,3 @@ def refuse_existing(parent: Parent) -> None:
     except FileNotFoundError:
         return
     raise parent.error(EEXIST)
-
-
-def _for_fsync(parent: Parent) -> int:
-    """The directory opened so that it can be synchronised, before anything is written."""
-    return syscalls.open(b".", syscalls.LISTING, dir_fd=parent.fd)
