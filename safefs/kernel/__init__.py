@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 # What a kernel without openat2, and a sandbox that forbids it, answer. EPERM and EACCES may also
 # be the honest answer; then the walk gives it again. That openat2 once worked proves nothing: a
 # filter may have come since.
-# EAGAIN is a rename during a "..", of the path or of a link on its way, or a lease: the walk can
-# tell them apart.
+# EAGAIN that stays is a lease or lock, or a storm of renames: the walk can tell them apart.
 _ASK_THE_WALK = frozenset({ENOSYS, EPERM, EACCES, EINVAL, EAGAIN})
-_RETRIES = 128  # of EAGAIN: any rename on the machine during a ".." causes one
+# Of EAGAIN: any rename on the machine during a ".." causes one, and a ".." may stand in a link.
+_RETRIES = 128
 
 
 def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> int:
@@ -59,7 +59,7 @@ def _open_guarded(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
 
 
 def _openat2_said_no(handle: Handle, path: RelPath, flags: int, mode: int, error: int) -> int:
-    if error == EAGAIN and b".." in path.raw:
+    if error == EAGAIN:
         for _ in range(_RETRIES):
             fd = openat2.open_beneath(handle, path.raw, flags, mode)
             if fd >= 0:

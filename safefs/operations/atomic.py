@@ -36,9 +36,7 @@ class Publication:
             kept = kept_mode(parent)
             self._dir_fd = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=parent.fd)
             try:
-                self.draft = Draft(self._dir_fd, permissions if kept is None else kept, flags)
-                if kept is not None:
-                    syscalls.fchmod(self.draft.fd, kept)
+                self.draft = Draft(self._dir_fd, kept, default=permissions, flags=flags)
             except BaseException:
                 syscalls.close(self._dir_fd)
                 raise

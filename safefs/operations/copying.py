@@ -55,7 +55,6 @@ def _copy(handle: Handle, source: int, src: RelPath, dst: RelPath, *, replace: b
         mode = S_IMODE(found.st_mode) & _PERMISSIONS
         with Draft(new.fd, mode) as draft:
             copy_content(source, draft.fd, found.st_size)
-            syscalls.fchmod(draft.fd, mode)
             draft.publish(new.name, replace=replace)
 
 
@@ -95,27 +94,15 @@ def copy_tree(handle: Handle, src: RelPath, dst: RelPath) -> None:
         try:
             with Parent(handle, dst, writes=True) as new:
                 refuse_existing(new)
-                if _lies_within(handle, new.fd, top):
-                    raise OSError(EINVAL, "a tree cannot be copied into itself")
+                _refuse_itself(top, new.fd)
                 _fill_and_publish(handle, top, new)
         finally:
             syscalls.close(top)
 
 
-def _lies_within(handle: Handle, fd: int, tree: int) -> bool:
-    """Whether a directory is the tree's top or beneath it, going up no further than the root."""
-    top = syscalls.fstat(tree)
-    root = syscalls.fstat(handle.fd)
-    here = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=fd)
-    while True:
-        try:
-            found = syscalls.fstat(here)
-            if _same(found, top) or _same(found, root):
-                return _same(found, top)
-            above = syscalls.open(b"..", syscalls.DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
-        finally:
-            syscalls.close(here)
-        here = above
+def _refuse_itself(source: int, target: int) -> None:
+    if _same(syscalls.fstat(source), syscalls.fstat(target)):
+        raise OSError(EINVAL, "a tree cannot be copied into itself")
 
 
 def _fill_and_publish(handle: Handle, top: int, new: Parent) -> None:
@@ -156,6 +143,9 @@ def _fill(handle: Handle, source: int, target: int) -> None:
                     new.up()
             elif is_dir:
                 old.enter(name)
+                # Met only where the copy lies within its source. Looking for it from the other end,
+                # up from the target, could leave the root when a directory is moved meanwhile.
+                _refuse_itself(old.fd, target)
                 syscalls.mkdir(name, 0o700, dir_fd=new.fd)
                 new.enter(name)
                 pending.append(iter(old.read()))

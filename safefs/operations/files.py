@@ -174,10 +174,11 @@ def dressed(
 
 
 def read_bytes(handle: Handle, path: RelPath) -> bytes:
-    """The whole content; a small file is one pread, and no fstat.
+    """The whole content; a small file is two preads, and no fstat.
 
     What is no file answers a pread of 64 KiB with nothing, all of it or an error, and is looked at
-    then. A device that answers short is the exception.
+    then; so is what answers short and goes on, as procfs and FUSE do in files and no plain file
+    system does. A device that answers short and then nothing is the exception.
     """
     handle.permit(path, writes=False)
     fd = open_beneath(handle, path, _READ)
@@ -187,7 +188,12 @@ def read_bytes(handle: Handle, path: RelPath) -> bytes:
         except OSError:
             check_regular(fd)
             raise
-        return data if 0 < len(data) < _SMALL else _read_rest(fd, data)
+        parts = [data]
+        if 0 < len(data) < _SMALL:
+            parts.append(syscalls.pread(fd, _SMALL, len(data)))
+            if not parts[1]:
+                return data
+        return _read_all(fd, parts)
     except OSError as error:
         blame(error, path)
         raise
@@ -195,18 +201,16 @@ def read_bytes(handle: Handle, path: RelPath) -> bytes:
         syscalls.close(fd)
 
 
-def _read_rest(fd: int, start: bytes) -> bytes:
+def _read_all(fd: int, parts: list[bytes]) -> bytes:
+    """From where the parts end; a size that is told is asked for at once, with a byte to spare."""
     size = check_regular(fd).st_size
-    parts = [start]
-    offset = len(start)
+    offset = sum(map(len, parts))
     while True:
         part = syscalls.pread(fd, max(size - offset + 1, _SMALL), offset)
         if not part:
             return parts[0] if len(parts) == 1 else b"".join(parts)
         parts.append(part)
         offset += len(part)
-        if offset == size:
-            return b"".join(parts)
 
 
 def write_bytes(handle: Handle, path: RelPath, data: bytes | bytearray | memoryview) -> int:

@@ -37,12 +37,24 @@ class Draft:
 
     __slots__ = ("_dir_fd", "_name", "fd")
 
-    def __init__(self, dir_fd: int, mode: int, flags: int = NEW) -> None:
+    def __init__(
+        self, dir_fd: int, permissions: int | None, *, default: int = 0o666, flags: int = NEW
+    ) -> None:
+        """``permissions``: exactly these; None: ``default`` less the umask."""
         self._dir_fd = dir_fd
+        self._create(default if permissions is None else permissions, flags)
+        try:
+            if permissions is not None:
+                syscalls.fchmod(self.fd, permissions)
+        except BaseException:
+            self.close()
+            raise
+
+    def _create(self, mode: int, flags: int) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
             self._name = temporary_name()
             try:
-                self.fd = syscalls.open(self._name, flags, mode, dir_fd=dir_fd)
+                self.fd = syscalls.open(self._name, flags, mode, dir_fd=self._dir_fd)
                 return
             except FileExistsError:
                 if attempt == _ATTEMPTS:
@@ -65,6 +77,11 @@ class Draft:
             except OSError:
                 pass  # what went wrong before is what the caller must hear
 
+    def close(self) -> None:
+        """Close the file, and remove it if it has no name yet."""
+        syscalls.close(self.fd)
+        self.discard()
+
     def __enter__(self) -> Self:
         return self
 
@@ -74,8 +91,7 @@ class Draft:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        syscalls.close(self.fd)
-        self.discard()
+        self.close()
 
 
 def replace_file(
@@ -104,11 +120,8 @@ def _replace(
     """``directory``: to be synchronised. Errors of the caller's iterable pass as they are."""
     ours = Blame(parent.path)
     with ours:
-        draft = Draft(parent.fd, 0o666 if kept is None else kept)
+        draft = Draft(parent.fd, kept)
     with draft:
-        with ours:
-            if kept is not None:
-                syscalls.fchmod(draft.fd, kept)
         for chunk in chunks:
             with ours:
                 write_all(draft.fd, chunk)
