@@ -220,7 +220,8 @@ class Root:
 
         ``atomic``, with ``"w"`` or ``"x"``: what is written takes its name when the file is
         closed, as a whole, as in ``replace_file``. If the ``with`` block is left by an exception,
-        or the file is never closed, nothing has changed.
+        the file is never closed, the Root is closed before it, or its directory has been moved
+        meanwhile (ESTALE), nothing has changed.
 
         ``permissions``: those of a file that is created, less the umask.
         """
@@ -328,11 +329,12 @@ class Root:
         try:
             return look(handle, _parse(path)).st_mode
         except _UNREACHABLE:
-            return None
+            pass
         except OSError as error:
-            if error.errno in _NOWHERE:
-                return None
-            raise
+            if error.errno not in _NOWHERE:
+                raise
+        _ = self._handle.fd  # closed meanwhile, it leads nowhere, and that is no answer
+        return None
 
     def chmod(self, path: AnyPath, mode: int) -> None:
         """Set the permissions of what the path leads to."""
@@ -393,8 +395,9 @@ class Root:
 
         ``dirpath`` is relative to the root, ``"."`` for the root itself. Names are sorted. Links
         are listed among the files and never entered. With ``topdown``, ``dirnames`` may be changed
-        to say where to go. An error at ``path`` is raised; one further down goes to ``onerror``,
-        or is passed over, as in ``os.walk``.
+        to say where to go; what is put there must be single names, else ``InvalidPathError``. An
+        error at ``path`` is raised; one further down goes to ``onerror``, or is passed over, as in
+        ``os.walk``.
         """
         return tree.walk(self._handle, _parse(path), topdown=topdown, onerror=onerror)
 

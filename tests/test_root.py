@@ -530,17 +530,14 @@ def test_a_name_put_among_the_directories_of_a_walk_leads_nowhere_else(
 ) -> None:
     """``dirnames`` may be changed to say where to go; what is put there is the caller's text."""
     layouts.lay(("out => ../outside", "a/"), str(scratch.root), scratch)
-    seen: list[object] = []
     steps = root.walk()
-    for number, (at, names, others) in enumerate(steps):
-        seen += [at, *others]
-        if not number:
-            names[:] = [layouts.filled(name, scratch)]
-        if number > 5:
-            break
-    steps.close()  # type: ignore[attr-defined]
-    assert "secret.txt" not in seen
-    assert "inner.txt" not in seen
+    _, names, _ = next(steps)
+    names[:] = [layouts.filled(name, scratch)]
+    if name == "out":  # one name, of a link: it is passed over like any that cannot be entered
+        assert list(steps) == []
+        return
+    with pytest.raises((InvalidPathError, EscapeError)):
+        list(steps)
 
 
 _GONE: dict[str, Callable[[Root], object]] = {

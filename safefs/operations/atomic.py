@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-from errno import EEXIST
+from errno import EEXIST, ESTALE
 
 from safefs.kernel import syscalls
 from safefs.operations.files import Mode, check_arguments, dressed, mode_of
-from safefs.operations.parent import Blame, blame
+from safefs.operations.parent import Blame
 from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file
 
 TYPE_CHECKING = False
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class Publication:
     """A draft, the directory it is in, and the name it will have."""
 
-    __slots__ = ("_dir_fd", "_name", "_path", "_replace", "draft")
+    __slots__ = ("_dir_fd", "_handle", "_name", "_path", "_replace", "draft")
 
     def __init__(self, handle: Handle, path: RelPath, mode: Mode, permissions: int) -> None:
+        self._handle = handle
         self._path = path
         self._replace = mode.raw[0] == "w"
         flags = NEW & ~os.O_WRONLY | os.O_RDWR if "+" in mode.raw else NEW
@@ -42,11 +43,14 @@ class Publication:
                 raise
 
     def publish(self) -> None:
+        """Resolve the parent anew: a held one goes where its directory goes, even out."""
         try:
-            self.draft.publish(self._name, replace=self._replace)
-        except OSError as error:
-            blame(error, self._path)
-            raise
+            if self._handle.closed:
+                raise ValueError("the Root of this file is closed, so it was not published")
+            with Blame(self._path), parent_of_file(self._handle, self._path) as parent:
+                if not os.path.samestat(syscalls.fstat(parent.fd), syscalls.fstat(self._dir_fd)):
+                    raise OSError(ESTALE, "its directory was moved, so the file was not published")
+                self.draft.publish(self._name, replace=self._replace)
         finally:
             self.discard()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from errno import EINVAL, ENOSYS, ENOTDIR, ENOTSUP, ENXIO, EOPNOTSUPP, EPERM, EXDEV
+from errno import EINVAL, ENOSYS, ENOTSUP, ENXIO, EOPNOTSUPP, EPERM, ESTALE, EXDEV
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
 from safefs.errors import SameFileError
@@ -108,20 +108,23 @@ def _refuse_itself(source: int, target: int) -> None:
 def _fill_and_publish(handle: Handle, top: int, new: Parent) -> None:
     name = temporary_name()
     syscalls.mkdir(name, 0o700, dir_fd=new.fd)
-    draft = syscalls.open(name, syscalls.LISTING | os.O_NOFOLLOW, dir_fd=new.fd)
+    draft = -1
     try:
+        draft = syscalls.open(name, syscalls.LISTING | os.O_NOFOLLOW, dir_fd=new.fd)
         _fill(handle, top, draft)
         rename_noreplace(new.fd, name, new.fd, new.name)
     except BaseException:
         _discard(handle, new.fd, name, draft)
         raise
     finally:
-        syscalls.close(draft)
+        if draft >= 0:
+            syscalls.close(draft)
 
 
 def _discard(handle: Handle, dir_fd: int, name: bytes, draft: int) -> None:
     try:
-        remove_entries(handle, draft)
+        if draft >= 0:
+            remove_entries(handle, draft)
         syscalls.rmdir(name, dir_fd=dir_fd)
     except OSError:
         pass  # what went wrong before is what the caller must hear
@@ -166,13 +169,26 @@ def _copy_entry(source: int, target: int, name: str) -> None:
     """One file or link, as it stands; ENXIO for a FIFO, a socket or a device."""
     found = syscalls.stat(name, dir_fd=source, follow_symlinks=False)
     if S_ISLNK(found.st_mode):
-        syscalls.symlink(syscalls.readlink(name, dir_fd=source), name, dir_fd=target)
+        syscalls.symlink(_link_text(source, name), name, dir_fd=target)
     elif S_ISREG(found.st_mode):
         _copy_file(source, target, name)
     elif S_ISDIR(found.st_mode):
-        raise OSError(ENOTDIR, "a file became a directory while its tree was copied")
+        raise _changed(name)
     else:
         raise OSError(ENXIO, f"not a file, directory or link: {name!r}")
+
+
+def _link_text(dir_fd: int, name: str) -> str:
+    try:
+        return syscalls.readlink(name, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno == EINVAL:
+            raise _changed(name) from None
+        raise
+
+
+def _changed(name: str) -> OSError:
+    return OSError(ESTALE, f"{name!r} became something else while its tree was copied")
 
 
 def _copy_file(source: int, target: int, name: str) -> None:

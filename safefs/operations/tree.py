@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from errno import EINVAL, ELOOP, ENOTDIR, ENOTEMPTY, EXDEV
 
+from safefs.audit import refused
+from safefs.errors import InvalidPathError, PolicyError, SafefsError
 from safefs.kernel import syscalls
 from safefs.kernel.trail import MAX_HELD, Moved, Trail
 from safefs.operations.listing import hides_dots, open_directory, read_directory
 from safefs.operations.parent import Blame, Parent
+from safefs.paths import RelPath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from safefs.kernel.handle import Handle
-    from safefs.paths import RelPath
 
 _CHILD = syscalls.LISTING | os.O_NOFOLLOW
 _RESCANS = 1000  # of one directory that someone keeps filling while it is removed
@@ -27,12 +29,12 @@ _VANISHED = (FileNotFoundError, NotADirectoryError)
 class Descent:
     """Where one stands in a tree: a trail of listings, and what is checked at each step down."""
 
-    __slots__ = ("_handle", "_trail", "top_hides_dots")
+    __slots__ = ("_handle", "_top_hides_dots", "_trail")
 
     def __init__(self, handle: Handle, top: int, most: int = MAX_HELD) -> None:
         self._handle = handle
         self._trail = Trail(top, syscalls.LISTING, most)
-        self.top_hides_dots = hides_dots(handle, top)
+        self._top_hides_dots = hides_dots(handle, top)
 
     @property
     def fd(self) -> int:
@@ -42,9 +44,14 @@ class Descent:
     def depth(self) -> int:
         return self._trail.depth
 
+    @property
+    def hides_dots(self) -> bool:
+        """Whether dot entries are to be left out here."""
+        return self._top_hides_dots and not self.depth
+
     def read(self) -> list[tuple[str, bool]]:
         """(name, whether it is a directory) of what is here, sorted."""
-        return read_directory(self.fd, dots=self.depth > 0 or not self.top_hides_dots)
+        return read_directory(self.fd, dots=not self.hides_dots)
 
     def enter(self, name: str | bytes) -> None:
         """Go into a directory; NotADirectoryError for a link."""
@@ -101,7 +108,9 @@ def walk(
                 continue
             beneath = name if at == "." else f"{at}/{name}"
             try:
-                descent.enter(name)
+                descent.enter(_one_name(handle, name, hides=descent.hides_dots))
+            except SafefsError:
+                raise
             except OSError as error:
                 _report(error, beneath, onerror)
                 continue
@@ -116,6 +125,16 @@ def walk(
     finally:
         descent.close()
         syscalls.close(top)
+
+
+def _one_name(handle: Handle, name: str, *, hides: bool) -> bytes:
+    """``dirnames`` may be changed by the caller, so what is read from it is untrusted text."""
+    path = RelPath.parse(name)
+    if path.names != [path.raw] or path.raw in (b".", b".."):
+        raise refused(InvalidPathError(path.shown, "the name of a directory is one component"))
+    if hides and handle.policy.hides(path.raw):
+        raise refused(PolicyError(path.shown, "top_level_dot_entries", "a dot entry at the top"))
+    return path.raw
 
 
 def _report(error: OSError, path: str, onerror: Callable[[OSError], object] | None) -> None:
@@ -192,7 +211,7 @@ def _sizes(descent: Descent, seen: set[tuple[int, int]]) -> tuple[int, list[str]
     """(the bytes of what is here, the names of the directories here)."""
     total = 0
     directories = []
-    hide = descent.top_hides_dots and not descent.depth
+    hide = descent.hides_dots
     with syscalls.scandir(descent.fd) as entries:
         for entry in entries:
             if hide and entry.name[0] == ".":
