@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
-from safefs.audit import refused
 from safefs.diskpath import DiskPath, whereabouts
 from safefs.drivers import transfer
 from safefs.drivers.base import is_absence
@@ -368,7 +367,7 @@ class Disk:
 
     def put_file_as(self, directory: AnyPath, file: BinaryIO | DiskPath, name: str) -> str:
         """``put_file`` under this name, which is exactly one component (``InvalidPathError``)."""
-        where, plain = self._path(directory), _one_component(name)
+        where, plain = self._path(directory), RelPath.one_name(name).raw
         with _opened(file) as stream:
             transfer.write(self._driver, where.join(plain), Body(stream))
         return str(PurePosixPath(where.text) / os.fsdecode(plain))
@@ -602,13 +601,6 @@ def _opened(file: BinaryIO | DiskPath) -> AbstractContextManager[BinaryIO]:
         return file.open("rb")
     check_file(file)
     return nullcontext(file)
-
-
-def _one_component(name: str) -> bytes:
-    parsed = RelPath.parse(name)
-    if parsed.names != [parsed.raw] or parsed.raw in (b".", b".."):
-        raise refused(InvalidPathError(parsed.shown, "the name is not exactly one component"))
-    return parsed.raw
 
 
 def _name_of(where: RelPath) -> str:

@@ -58,6 +58,14 @@ class RelPath:
             raise refused(EscapeError(text, None, EscapeError.ABSOLUTE_PATH))
         return cls(raw, text)
 
+    @classmethod
+    def one_name(cls, name: StrOrBytesPath) -> RelPath:
+        """Untrusted text that must be exactly one component, else ``InvalidPathError``."""
+        path = cls.parse(name)
+        if b"/" in path.raw or path.raw in (b"", b".", b".."):
+            raise refused(InvalidPathError(path.shown, "the name is not exactly one component"))
+        return path
+
     def __repr__(self) -> str:
         return f"RelPath({self.shown!r})"
 

@@ -18,7 +18,7 @@ from safefs.disk import Disk
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.memory import MemoryDriver
 from safefs.errors import EscapeError, PolicyError, SameFileError
-from safefs.kernel import syscalls
+from safefs.kernel import probe, syscalls
 from safefs.policy import Policy
 from safefs.root import Root
 
@@ -344,15 +344,23 @@ class TestModes:
             private.copy(memory / "f", "f")
         assert (home / "f").stat().st_mode & 0o7777 == 0o600
 
-    def test_a_failing_chmod_leaves_nothing_open(
-        self, private: Disk, monkeypatch: pytest.MonkeyPatch
+    def test_a_file_is_private_from_the_moment_it_exists(
+        self, private: Disk, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fails(*_: object) -> None:
-            raise OSError(errno.EIO, "no")
+        modes = []
+        real = syscalls.open
 
-        monkeypatch.setattr(Root, "chmod", fails)
-        with pytest.raises(OSError, match="no"):
-            private.open("f", "w")
+        def watching(*args: Any, **keywords: Any) -> int:
+            fd = real(*args, **keywords)
+            modes.append(os.fstat(fd).st_mode & 0o777)
+            return fd
+
+        monkeypatch.setattr(probe, "forced", "walk")
+        monkeypatch.setattr(syscalls, "open", watching)
+        with private.open("f", "w"):
+            pass
+        assert modes[-1] == 0o600
+        assert (home / "f").stat().st_mode & 0o777 == 0o600
 
     def test_set_visibility_keeps_the_owners_bits(self, disk: Disk, home: Path) -> None:
         (home / "run").touch()

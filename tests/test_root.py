@@ -849,3 +849,55 @@ def test_where_statx_and_fstatfs_are_missing_the_careful_answer_is_given(
     root.rename("f", "g", replace=False)
     assert root.read_bytes("g") == b"inside"
     assert syscalls._optional("no_such_function") is None
+
+
+@pytest.mark.parametrize(
+    "path", ["new/../../x", "d/new/../../../x", "new/a/../../..", "new/..//../x"]
+)
+def test_makedirs_refuses_an_escape_before_it_makes_anything(path: str, root: Root) -> None:
+    before = list(root.walk())
+    with pytest.raises(EscapeError):
+        root.makedirs(path, exist_ok=True)
+    assert list(root.walk()) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "made"), [("new/..", "new"), ("new/../n2/n3", "n2/n3"), ("new/.", "new"), ("./n", "n")]
+)
+def test_makedirs_makes_what_dots_go_through_as_os_does(path: str, made: str, root: Root) -> None:
+    root.makedirs(path, exist_ok=True)
+    assert root.is_dir(made)
+    root.makedirs(path, exist_ok=True)
+    with pytest.raises(FileExistsError):
+        root.makedirs(path)
+
+
+def test_makedirs_through_a_file_is_not_a_directory(root: Root) -> None:
+    for path in ("f/..", "f/.", "f/x"):
+        with pytest.raises(NotADirectoryError):
+            root.makedirs(path, exist_ok=True)
+
+
+def test_a_hidden_name_put_among_the_directories_of_a_walk_is_refused(scratch: Scratch) -> None:
+    layouts.lay((".ssh/key", "d/f"), str(scratch.root), scratch)
+    with Root(scratch.root, policy=Policy(top_level_dot_entries="refuse")) as home:
+        steps = home.walk()
+        _, names, _ = next(steps)
+        assert names == ["d"]
+        names.append(".ssh")
+        with pytest.raises(PolicyError):
+            list(steps)
+
+
+def test_exists_on_a_root_that_is_closed_meanwhile_is_no_answer(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = syscalls.stat
+
+    def closing(*args: Any, **keywords: Any) -> os.stat_result:
+        root.close()
+        return real(*args, **keywords)
+
+    monkeypatch.setattr(syscalls, "stat", closing)
+    with pytest.raises(ValueError, match="closed"):
+        root.exists("f")

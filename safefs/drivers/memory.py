@@ -196,8 +196,10 @@ class MemoryDriver:
             names = sorted(n for n, node in nodes.items() if isinstance(node, _Directory))
             yield here, names, sorted(nodes.keys() - set(names))
             # Read after the yield: whoever walks may leave names out, as with os.walk.
-            beneath = [(f"{here}/{name}" if here else name, nodes[name]) for name in names]
-            pending += [(there, n) for there, n in reversed(beneath) if isinstance(n, _Directory)]
+            for name in reversed([RelPath.one_name(name).text for name in names]):
+                node = nodes.get(name)
+                if isinstance(node, _Directory):
+                    pending.append((f"{here}/{name}" if here else name, node))
 
     def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:
         with self._lock:
@@ -210,10 +212,11 @@ class MemoryDriver:
             try:
                 self._mkdir(path, mode)
             except OSError as error:
-                if not exist_ok or error.errno not in (EEXIST, EINVAL):
+                # EINVAL is a path that ends in dots: above it everything has been made.
+                if error.errno not in (EEXIST, EINVAL) or not self._is_directory(path):
                     raise
-                if not self._is_directory(path):
-                    raise
+                if not exist_ok:
+                    raise _error(EEXIST, path) if parents else error from None
 
     def rmdir(self, path: RelPath) -> None:
         with self._lock:

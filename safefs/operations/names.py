@@ -39,7 +39,8 @@ def makedirs(handle: Handle, path: RelPath, mode: int, *, exist_ok: bool) -> Non
         except FileExistsError:
             pass  # someone else was as quick; what is no directory fails at the next step
     if path.split()[1] in (b".", b".."):
-        if not _is_directory(handle, path) or not exist_ok:
+        syscalls.close(open_beneath(handle, path, syscalls.DIRECTORY))
+        if not exist_ok:
             raise _exists(path)
         return
     try:

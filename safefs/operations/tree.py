@@ -6,7 +6,7 @@ import os
 from errno import EINVAL, ELOOP, ENOTDIR, ENOTEMPTY, EXDEV
 
 from safefs.audit import refused
-from safefs.errors import InvalidPathError, PolicyError, SafefsError
+from safefs.errors import PolicyError, SafefsError
 from safefs.kernel import syscalls
 from safefs.kernel.trail import MAX_HELD, Moved, Trail
 from safefs.operations.listing import hides_dots, open_directory, read_directory
@@ -129,9 +129,7 @@ def walk(
 
 def _one_name(handle: Handle, name: str, *, hides: bool) -> bytes:
     """``dirnames`` may be changed by the caller, so what is read from it is untrusted text."""
-    path = RelPath.parse(name)
-    if path.names != [path.raw] or path.raw in (b".", b".."):
-        raise refused(InvalidPathError(path.shown, "the name of a directory is one component"))
+    path = RelPath.one_name(name)
     if hides and handle.policy.hides(path.raw):
         raise refused(PolicyError(path.shown, "top_level_dot_entries", "a dot entry at the top"))
     return path.raw

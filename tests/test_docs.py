@@ -1,0 +1,68 @@
+"""The examples in the documents are run as they are printed, in a home of their own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from safefs import Disk, EscapeError, Storage
+
+PROJECT = Path(__file__).parent.parent
+DOCUMENTS = ("README.md", "docs/disks.md")
+ESCAPES = "# EscapeError"
+
+
+def _examples(document: str) -> list[tuple[str, str]]:
+    parts = (PROJECT / document).read_text(encoding="utf-8").split("```python\n")[1:]
+    return [(f"{document} {number}", part.split("```")[0]) for number, part in enumerate(parts, 1)]
+
+
+EXAMPLES = [example for document in DOCUMENTS for example in _examples(document)]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith("XDG_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "m" / "m" / "home"
+    (home / "Documents").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    return home
+
+
+@pytest.mark.parametrize("code", [code for _, code in EXAMPLES], ids=[name for name, _ in EXAMPLES])
+def test_an_example_does_what_it_says(code: str, home: Path) -> None:
+    """Lines marked ``# EscapeError`` must raise it; their hostile path stays in the scratch."""
+    code = code.replace("/srv/uploads", str(home / "uploads")).replace("../../etc/passwd", "../x")
+    (home / "uploads").mkdir()
+    names: dict[str, object] = {}
+    escaping = [line for line in code.splitlines() if ESCAPES in line]
+    peaceful = "\n".join(line for line in code.splitlines() if ESCAPES not in line)
+    try:
+        exec(compile(peaceful, "<example>", "exec"), names)
+        for line in escaping:
+            with pytest.raises(EscapeError):
+                exec(line, names)
+    finally:
+        for value in list(names.values()):
+            if isinstance(value, Disk | Storage):
+                value.close()
+        names.clear()
+
+
+def test_there_are_examples_to_run() -> None:
+    assert len(EXAMPLES) >= 5
+
+
+@pytest.mark.parametrize(
+    "document",
+    sorted(PROJECT.glob("*.md")) + sorted(PROJECT.glob("docs/*.md")),
+    ids=lambda d: d.name,
+)
+def test_every_link_between_documents_leads_somewhere(document: Path) -> None:
+    for part in document.read_text(encoding="utf-8").split("](")[1:]:
+        target = part.split(")")[0]
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), target
