@@ -60,7 +60,9 @@ os.path.exists(end)
 @pytest.mark.parametrize("forced", ["openat2", "walk"])
 def test_rule_03_no_system_call_names_anything_outside(forced: str, tmp_path: Path) -> None:
     """Under openat2 the kernel is told to stay beneath; every other call names one component."""
-    scratch = Scratch.make(tmp_path)
+    (tmp_path / "trace").mkdir()
+    (tmp_path / "tree").mkdir()
+    scratch = Scratch.make(tmp_path / "tree")
     outside = scratch.base / "outside"
     outside.mkdir(exist_ok=True)
     (outside / "secret.txt").write_text("secret")
@@ -70,7 +72,7 @@ def test_rule_03_no_system_call_names_anything_outside(forced: str, tmp_path: Pa
     (scratch.root / "out").symlink_to("../outside")
     (scratch.root / "absolute").symlink_to(outside)
     (scratch.root / "dir" / "up").symlink_to("../../outside")
-    log = tmp_path / "trace"
+    log = tmp_path / "trace" / "log"
     traced = subprocess.run(
         [
             *("strace", "-f", "-y", "-s", "4096", "-e", "trace=%file,openat2", "-o", str(log)),
