@@ -51,6 +51,7 @@ write = os.write
 dup2 = os.dup2
 set_blocking = os.set_blocking
 urandom = os.urandom
+geteuid = os.geteuid
 
 LINUX = sys.platform.startswith("linux")
 

@@ -8,8 +8,8 @@ come through, which are held open: it is never asked of the file system where it
 from __future__ import annotations
 
 import os
-from errno import EINVAL, EISDIR, ELOOP, EMLINK, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV
-from stat import S_ISDIR, S_ISLNK
+from errno import EACCES, EINVAL, EISDIR, ELOOP, EMLINK, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV
+from stat import S_ISDIR, S_ISLNK, S_ISVTX, S_IWOTH
 
 from safefs.audit import refused
 from safefs.errors import EscapeError, PolicyError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_LINKS = 40  # MAXSYMLINKS in linux/namei.h
 PATH_MAX = 4096  # linux/limits.h, with the NUL
 _STARTS = 16  # when a directory is moved while more are open than may be held
+_SHARED = S_ISVTX | S_IWOTH  # a directory where all may write and none remove another's
 _PROC_ROOT_INO = 1  # its links (self, mounts) are ordinary ones; those deeper down need not be
 
 # What open says of a link under O_NOFOLLOW: EMLINK on FreeBSD, EFTYPE on NetBSD, ENOTDIR with
@@ -159,12 +160,25 @@ def _target(dir_fd: int, name: bytes, said: int) -> bytes | None:
 def _check_link(handle: Handle, path: RelPath, dir_fd: int, name: bytes, target: bytes) -> None:
     if handle.policy.symlinks == "never":
         raise refused(PolicyError(path.shown, "symlinks", "the path goes through a link"))
-    if syscalls.on_procfs(dir_fd) and syscalls.fstat(dir_fd).st_ino != _PROC_ROOT_INO:
+    here = syscalls.fstat(dir_fd)
+    if here.st_mode & _SHARED == _SHARED:
+        _check_owner(dir_fd, name, here.st_uid)
+    if syscalls.on_procfs(dir_fd) and here.st_ino != _PROC_ROOT_INO:
         raise _escape(path, name, EscapeError.MAGIC_LINK)
     if target[:1] == b"/":
         raise _escape(path, name, EscapeError.ABSOLUTE_LINK)
     if not target:
         raise _os_error(ENOENT)
+
+
+def _check_owner(dir_fd: int, name: bytes, dir_owner: int) -> None:
+    """What fs.protected_symlinks does, see proc_sys_fs(5): to read a link is not to follow it, so
+    the kernel does not do it for us. In a directory like /tmp, only links of our own and of the
+    directory's owner are followed.
+    """
+    owner = syscalls.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_uid
+    if owner not in (dir_owner, syscalls.geteuid()):
+        raise _os_error(EACCES)
 
 
 def _check_mount(handle: Handle, fd: int) -> None:
