@@ -4,10 +4,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 import io
-import re
-from itertools import takewhile
 from operator import itemgetter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -16,10 +13,11 @@ from safefs.audit import refused
 from safefs.drivers.base import is_absence
 from safefs.errors import InvalidPathError
 from safefs.paths import RelPath
+from safefs.patterns import Pattern, fixed_parts, parts_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import IO, Any, BinaryIO, NoReturn, Self, TextIO, overload
 
     from safefs.disk import Disk
@@ -27,9 +25,7 @@ if TYPE_CHECKING:
     from safefs.root import BinaryMode, TextMode
 
     StrPath = str | os.PathLike[str]
-    Matcher = Callable[[str], object]
 
-_DEEP = "**"
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
 
 
@@ -264,17 +260,17 @@ class DiskPath:
 
     def rglob(self, pattern: str) -> Iterator[Self]:
         """As ``glob`` with ``**/`` before the pattern."""
-        return self._glob([_DEEP, *_pattern(pattern)], only_directories=pattern.endswith("/"))
+        return self._glob(["**", *_pattern(pattern)], only_directories=pattern.endswith("/"))
 
     def _glob(self, parts: list[str], *, only_directories: bool) -> Iterator[Self]:
-        fixed = list(takewhile(lambda part: not _is_magic(part), parts))
-        base = self.joinpath(*fixed)
-        if len(fixed) < len(parts):
-            yield from base._matches(_Pattern(parts[len(fixed) :]), only_directories)
+        fixed = fixed_parts(parts)
+        base = self.joinpath(*parts[:fixed])
+        if fixed < len(parts):
+            yield from base._matches(Pattern(parts[fixed:]), only_directories)
         elif base.is_dir() if only_directories else base.is_symlink() or base.exists():
             yield base
 
-    def _matches(self, pattern: _Pattern, only_directories: bool) -> Iterator[Self]:  # noqa: FBT001  (private, and named where it is called)
+    def _matches(self, pattern: Pattern, only_directories: bool) -> Iterator[Self]:  # noqa: FBT001  (private, and named where it is called)
         states = pattern.start()
         if pattern.is_end(states) and self.is_dir():
             yield self
@@ -443,56 +439,9 @@ def _segment(other: StrPath) -> str:
 
 
 def _pattern(pattern: str) -> list[str]:
-    parts = [part for part in _segment(pattern).split("/") if part not in ("", ".")]
+    parts = parts_of(_segment(pattern))
     if ".." in parts:
         raise refused(InvalidPathError(pattern, "a pattern holds no '..'"))
     if not parts:
         raise refused(InvalidPathError(pattern, "a pattern holds at least one name"))
     return parts
-
-
-def _is_magic(part: str) -> bool:
-    return "*" in part or "?" in part or "[" in part
-
-
-class _Pattern:
-    """Where in a pattern one stands: a set of states, state n being "the first n parts matched"."""
-
-    __slots__ = ("_last", "_matchers")
-
-    def __init__(self, parts: list[str]) -> None:
-        self._matchers = [_matcher(part) for part in parts]
-        self._last = len(parts)
-
-    def start(self) -> set[int]:
-        return self._closed({0})
-
-    def is_end(self, states: set[int]) -> bool:
-        return self._last in states
-
-    def step(self, states: set[int], name: str, *, is_dir: bool) -> tuple[bool, set[int]]:
-        """(whether the pattern ends in this name, the states beneath it)."""
-        stays = {at for at in states if at < self._last and self._matchers[at] is None}
-        goes = {at + 1 for at in states - stays if self._accepts(at, name)}
-        onward = self._closed(stays | goes)
-        if is_dir:
-            return self.is_end(onward), onward
-        # For a file no "**" may follow that stands for nothing; one that it is beneath of may end.
-        return self._last in goes or self._last - 1 in stays, set()
-
-    def _accepts(self, at: int, name: str) -> bool:
-        matcher = self._matchers[at] if at < self._last else None
-        return matcher is not None and bool(matcher(name))
-
-    def _closed(self, states: set[int]) -> set[int]:
-        """With each ``**`` comes what follows it: it may stand for no directory at all."""
-        for at, matcher in enumerate(self._matchers):
-            if matcher is None and at in states:
-                states.add(at + 1)
-        return states
-
-
-def _matcher(part: str) -> Matcher | None:
-    if part == _DEEP:
-        return None
-    return re.compile(fnmatch.translate(part)).match if _is_magic(part) else part.__eq__

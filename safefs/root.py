@@ -414,10 +414,10 @@ class Root:
         """The paths that match ``*``, ``?``, ``[...]`` and ``**``, sorted within each directory.
 
         Dot entries match like any other; ``**`` stands for any number of directories, and at the
-        end for everything beneath; a slash at the end asks for directories. Leading components
-        without wildcards are resolved like any path; from the first wildcard on, links are
-        matched and never entered, and what may not be entered is passed over. ``..`` in a pattern
-        is ``InvalidPathError``.
+        end for where it is applied and everything beneath; a slash at the end asks for directories.
+        Leading components without wildcards are resolved like any path; from the first wildcard
+        on, links are matched and never entered, and what may not be entered is passed over. ``..``
+        in a pattern is ``InvalidPathError``.
         """
         handle = self._handle
         _ = handle.fd
