@@ -142,6 +142,26 @@ def _encoded(text: str) -> bytes:
         ) from None
 
 
+def rising(names: list[bytes]) -> int:
+    """How many ``..`` are left over where each undoes the name before it.
+
+    That is what they do among directories still to be made, which are no links; elsewhere only the
+    kernel knows.
+
+    >>> rising([b"new", b"..", b"..", b"x"])
+    1
+    """
+    depth = risen = 0
+    for name in names:
+        if name != b"..":
+            depth += name != b"."
+        elif depth:
+            depth -= 1
+        else:
+            risen += 1
+    return risen
+
+
 _RESERVED = frozenset('<>:"/\\|?*') | frozenset(map(chr, range(32)))
 _DIGITS = "0123456789\u00b9\u00b2\u00b3"  # Windows reads the superscripts as digits here
 _DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}) | {

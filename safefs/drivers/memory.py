@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 from safefs.audit import refused
 from safefs.drivers.base import Stat, kind_of
 from safefs.errors import EscapeError, PolicyError, SameFileError
-from safefs.paths import RelPath
+from safefs.paths import RelPath, rising
 from safefs.policy import Policy
 
 if TYPE_CHECKING:
@@ -439,12 +439,27 @@ class MemoryDriver:
 
     def _make_above(self, path: RelPath) -> None:
         names = path.names
-        for end in range(1, len(names)):
+        first = self._first_missing(names[:-1], path)
+        if risen := rising(names[first:]):
+            self._walked([*names[:first], *[b".."] * risen], path)  # refused before any is made
+        for end in range(first + 1, len(names)):
             above = RelPath(b"/".join(names[:end]), path.shown)
+            if names[end - 1] not in (b".", b".."):
+                self._mkdir_if_missing(above)
+
+    def _first_missing(self, names: list[bytes], path: RelPath) -> int:
+        for end in range(1, len(names) + 1):
             try:
-                self._find(above)
+                self._walked(names[:end], path)
             except FileNotFoundError:
-                self._mkdir(above, 0o777)
+                return end - 1
+        return len(names)
+
+    def _mkdir_if_missing(self, path: RelPath) -> None:
+        try:
+            self._find(path)
+        except FileNotFoundError:
+            self._mkdir(path, 0o777)
 
 
 def _demanded(place: _Place, path: RelPath, other: RelPath | None = None) -> _Node:

@@ -10,7 +10,7 @@ from safefs.audit import refused
 from safefs.errors import PolicyError
 from safefs.kernel import open_beneath, syscalls
 from safefs.operations.parent import Blame, Parent
-from safefs.paths import RelPath
+from safefs.paths import RelPath, rising
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,39 +59,27 @@ def _is_directory(handle: Handle, path: RelPath) -> bool:
 
 
 def _missing(handle: Handle, path: RelPath) -> list[RelPath]:
-    """The directories above ``path`` that do not exist, from the top down."""
+    """The directories above ``path`` that do not exist, from the top down.
+
+    Raises where they cannot be made, or would lead out (``new/../../x``): what is refused changes
+    nothing.
+    """
     names = path.names
     missing = []
     for end in range(len(names) - 1, 0, -1):
-        prefix = RelPath(b"/".join(names[:end]), path.shown)
         if names[end - 1] in (b".", b".."):
             continue
-        if _is_directory(handle, prefix):
+        prefix = RelPath(b"/".join(names[:end]), path.shown)
+        try:
+            syscalls.close(open_beneath(handle, prefix, syscalls.DIRECTORY))
             break
-        missing.append(prefix)
-        first = end - 1
-    if missing:
-        _refuse_escape(handle, path, names[:first], names[first:])
+        except FileNotFoundError:
+            missing.append(prefix)
+            first = end - 1
+    if missing and (risen := rising(names[first:])):
+        above = RelPath(b"/".join(names[:first] + [b".."] * risen), path.shown)
+        syscalls.close(open_beneath(handle, above, syscalls.DIRECTORY))
     return missing[::-1]
-
-
-def _refuse_escape(handle: Handle, path: RelPath, there: list[bytes], new: list[bytes]) -> None:
-    """Refuse ``new/../../x`` before ``new`` is made: what is refused changes nothing.
-
-    What is to be made has no links yet, so each ``..`` in it undoes the name before it; those that
-    are left over go up from what is there, and are asked of the resolver.
-    """
-    left: list[bytes] = []
-    for name in new:
-        if name != b"..":
-            left += [name] if name != b"." else []
-        elif left and left[-1] != b"..":
-            left.pop()
-        else:
-            left.append(name)
-    ups = left[: left.count(b"..")]
-    if ups:
-        _is_directory(handle, RelPath(b"/".join(there + ups), path.shown))
 
 
 def _exists(path: RelPath) -> OSError:
