@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test check format tools prove bench clean
+.PHONY: demo test check format tools prove bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/safefs demo
@@ -30,6 +30,10 @@ prove: $(VENV)/.dev
 # Ratios against plain os; a minute.
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# docs/api.md, from the docstrings.
+docs: $(VENV)/.dev
+	$(BIN)/python docs/make_api.py
 
 # Programs of Debian that tests use as real clients; without root, those tests skip by name.
 tools:

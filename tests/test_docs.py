@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,9 @@ def test_every_link_between_documents_leads_somewhere(document: Path) -> None:
         target = part.split(")")[0]
         if not target.startswith("http"):
             assert (document.parent / target).exists(), target
+
+
+def test_the_api_document_is_what_the_docstrings_say() -> None:
+    make_api = runpy.run_path(str(PROJECT / "docs" / "make_api.py"))
+    written = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert written == make_api["document"](), "docs/api.md is out of date; write it with: make docs"
