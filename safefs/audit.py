@@ -4,7 +4,8 @@ Events, for a hook set with ``sys.addaudithook`` (PEP 578):
 
 ``safefs.open`` (path, flags)
     before each descriptor that a caller's path obtains, with the caller's path and the ``os.O_*``
-    flags. A hook that raises prevents the open.
+    flags; also before a file or tree is put in the place of a path. A hook that raises prevents
+    it. Removing, renaming and making directories open no more than the parent (O_PATH).
 ``safefs.denied`` (path, rule, component)
     for each refusal: the caller's path, why it was refused, and the component that decided, or
     None. Nothing about the outside is in it.

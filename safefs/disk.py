@@ -28,7 +28,7 @@ from safefs.paths import RelPath
 from safefs.policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
     from types import TracebackType
@@ -426,14 +426,14 @@ class Disk:
 
     # Removing
 
-    def delete(self, *paths: AnyPath | list[AnyPath], missing_ok: bool = False) -> None:
-        """Remove files, or links themselves: one, several, or one list of them.
+    def delete(self, *paths: AnyPath | Sequence[AnyPath], missing_ok: bool = False) -> None:
+        """Remove files, or links themselves: one, several, or one list or tuple of them.
 
         Names are literal: ``*`` is a character. All are parsed before the first is removed; they
         are removed in order, and what fails ends it. A missing one is ``FileNotFoundError`` unless
         ``missing_ok``, a directory ``IsADirectoryError``.
         """
-        given = paths[0] if len(paths) == 1 and isinstance(paths[0], list) else paths
+        given = paths[0] if len(paths) == 1 and isinstance(paths[0], list | tuple) else paths
         for where in [self._path(cast("AnyPath", path)) for path in given]:
             try:
                 self._driver.remove(where)
@@ -591,7 +591,7 @@ def _check_name(name: str | None) -> None:
         return
     if not isinstance(name, str):
         raise TypeError(f"the name of a disk is a str, not {type(name).__name__}")
-    if not name or "/" in name:
+    if not name or "/" in name or "::" in name:
         raise ValueError(f"{name!r} cannot be the name of a disk: it is part of a URL")
 
 

@@ -107,18 +107,27 @@ class DiskPath:
 
     @property
     def url(self) -> str:
-        """``safefs://<disk>/<path>``, for fsspec once the disk is registered.
+        """``safefs://<disk>/<path>``, for fsspec: under the name its disk is registered by.
 
-        Percent signs and all else stand as they are, since fsspec decodes nothing. Raises
-        ``ValueError`` for a disk without a name, and for a path that holds ``::``, which fsspec
+        While the disk is not registered, under its own name. Percent signs and all else stand as
+        they are, since fsspec decodes nothing. Raises ``ValueError`` where there is no such name,
+        where it is registered for another disk, and for a path that holds ``::``, which fsspec
         reads as the name of another file system.
         """
-        if self._disk.name is None:
-            raise ValueError("a disk without a name has no URL")
+        # Which names there are in this process is known above; see ignore_imports.
+        from safefs.integrations import registry
+
+        name = registry.name_of(self._disk)
+        if name is None:
+            name = self._disk.name
+            if name is None:
+                raise ValueError("a disk without a name has no URL; register it")
+            if name in registry.names():
+                raise ValueError(f"safefs://{name} is registered for another disk")
         path = "/".join(self._pure.parts)
         if "::" in path:
             raise ValueError(f"fsspec would read a chain of file systems in {path!r}")
-        return f"safefs://{self._disk.name}/{path}"
+        return f"safefs://{name}/{path}"
 
     @property
     def name(self) -> str:

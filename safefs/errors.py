@@ -59,8 +59,9 @@ class EscapeError(SafefsError, PermissionError):
     """The path leads out of the root.
 
     ``filename`` is the path as the caller gave it, ``component`` the part of it (or of a link on
-    its way) at which it left, or None where the kernel did not say; ``reason`` is one of the
-    ``REASON`` words below. Neither ever tells anything about what lies outside. errno is EACCES.
+    its way) at which it left, or None where the kernel did not say; ``reason`` is one of
+    ``ABSOLUTE_PATH``, ``ABSOLUTE_LINK``, ``ABOVE_ROOT``, ``MAGIC_LINK`` and ``OUTSIDE``. None of
+    them ever tells anything about what lies outside. errno is EACCES.
     """
 
     _fields = ("filename", "component", "reason", "filename2")

@@ -76,7 +76,14 @@ class Root:
     def __init__(self, directory: StrOrBytesPath, *, policy: Policy | None = None) -> None:
         """Open ``directory``; links in its own path are followed, as for any ambient path."""
         self._handle = self._retired = _CLOSED  # what close and del find if the open fails
-        fd = syscalls.open(encode(directory)[0], syscalls.DIRECTORY)
+        if not isinstance(policy, Policy | None):
+            raise TypeError(f"policy is a Policy, not {type(policy).__name__}")
+        raw, text = encode(directory)
+        try:
+            fd = syscalls.open(raw, syscalls.DIRECTORY)
+        except OSError as error:
+            error.filename = text
+            raise
         self._adopt(fd, Policy() if policy is None else policy)
 
     def _adopt(self, fd: int, policy: Policy) -> None:

@@ -122,6 +122,10 @@ class Storage:
         """Where this disk lies, or would, for people to read; opens nothing."""
         return self._slot(name).where
 
+    def holds(self, name: str, disk: Disk) -> bool:
+        """Whether this very disk is the one of that name, and open."""
+        return name in self._slots and self._slots[name].opened is disk
+
     def _slot(self, name: str) -> Slot:
         if name not in self._slots:
             raise UnknownDiskError(name, tuple(self._slots))
@@ -214,6 +218,12 @@ class Slot:
                 self._opened = self._open()
             return self._opened.disk
 
+    @property
+    def opened(self) -> Disk | None:
+        """The disk, if it has been opened."""
+        opened = self._opened
+        return None if opened is None else opened.disk
+
     def close(self) -> None:
         """Close what was opened, for good."""
         with self._lock:
@@ -275,7 +285,9 @@ def _configured(entry: DiskEntry, path: str, policy: Policy) -> Slot:
 
 def _given(name: str, disk: Directory | Disk, policy: Policy) -> Slot:
     if isinstance(disk, Disk):
-        return Slot(repr(disk), lambda: Opened(disk, lambda: None))
+        slot = Slot(repr(disk), lambda: Opened(disk, lambda: None))
+        slot.get()
+        return slot
     # Joined now: the working directory may be another one at first use.
     return _at(name, os.path.join(os.getcwd(), os.fspath(disk)), policy)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from safefs.policy import Policy
 from safefs.root import Root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from safefs.testing.replays import Scratch
 
@@ -131,3 +132,27 @@ def test_a_refusal_by_policy_is_reported_once(scratch: Scratch) -> None:
         root.write_bytes("f", b"x")
     denied = [args for event, args in heard if event == "safefs.denied"]
     assert denied == [("f", "read_only", None)]
+
+
+@pytest.mark.usefixtures("resolver")
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda root: root.write_bytes("new", b""),
+        lambda root: root.replace_file("new", b""),
+        lambda root: root.open("new", "w").close(),
+        lambda root: root.open("new", "w", atomic=True).close(),
+        lambda root: root.copy("f", "new"),
+        lambda root: root.copy_tree("d", "new"),
+    ],
+    ids=["write_bytes", "replace_file", "open", "atomic", "copy", "copy_tree"],
+)
+def test_every_way_of_writing_is_an_open_of_its_path(
+    write: Callable[[Root], object], scratch: Scratch
+) -> None:
+    (scratch.root / "f").touch()
+    (scratch.root / "d").mkdir()
+    with Root(scratch.root) as root, _heard() as heard:
+        write(root)
+    flags = [args[1] for event, args in heard if event == "safefs.open" and args[0] == "new"]
+    assert any(isinstance(each, int) and each & os.O_CREAT for each in flags)

@@ -15,7 +15,7 @@ import fsspec.config
 import pandas as pd
 import pytest
 
-from safefs import EscapeError, InvalidPathError, Storage
+from safefs import Disk, EscapeError, InvalidPathError, Storage
 from safefs.integrations.fsspec import SafeFileSystem
 
 if TYPE_CHECKING:
@@ -577,3 +577,49 @@ def test_an_unknown_disk_is_not_there(fs: SafeFileSystem) -> None:
     for call in (fs.ls, fs.info, fs.cat_file, fs.rm):
         with pytest.raises(FileNotFoundError):
             call("other/a")
+
+
+@pytest.mark.parametrize(
+    ("path", "maxdepth", "left"),
+    [
+        ("documents/scratch/*", 1, ["keep/precious", "scratch/sub/g"]),
+        ("documents/scratch/*", 2, ["keep/precious"]),
+        ("documents/scratch/link", 1, ["keep/precious", "scratch/f", "scratch/sub/g"]),
+        ("documents/scratch/link", 5, ["keep/precious", "scratch/f", "scratch/sub/g"]),
+        ("documents/scratch", 3, ["keep/precious"]),
+    ],
+)
+def test_removing_to_a_depth_enters_no_link(
+    path: str, maxdepth: int, left: list[str], fs: SafeFileSystem, storage: Storage, documents: Path
+) -> None:
+    """Whoever plants a link in a scratch folder must not choose what a clean-up job deletes."""
+    disk = storage["documents"]
+    for name in ("keep/precious", "scratch/f", "scratch/sub/g"):
+        disk.put(name, "x")
+    (documents / "scratch" / "link").symlink_to("../keep")
+    try:
+        fs.rm(path, recursive=True, maxdepth=maxdepth)
+    except OSError:  # a directory deeper than maxdepth is not empty
+        assert maxdepth == 1
+    assert set(left) <= set(disk.all_files()) <= {*left, "scratch/f"}
+    assert not (documents / "scratch" / "link").is_symlink() or maxdepth == 1
+
+
+def test_a_path_has_the_url_that_its_disk_is_registered_by(documents: Path, home: Path) -> None:
+    """The read-only view of a disk must not hand out the URL of the disk that can be written."""
+    inner = Disk(documents, name="docs")
+    with inner, Storage("q", disks={"docs": inner, "public": inner.read_only()}) as storage:
+        public = storage["public"] / "p"
+        assert public.url == "safefs://docs/p"
+        with storage.register("docs"), pytest.raises(ValueError, match="another disk"):
+            _ = public.url
+        with storage.register("docs", "public"):
+            assert public.url == "safefs://public/p"
+            assert (inner / "p").url == "safefs://docs/p"
+        with storage.register("docs", prefix="q-"):
+            assert (storage["docs"] / "p").url == "safefs://q-docs/p"
+
+
+def test_a_name_that_fsspec_would_read_as_a_chain_names_no_disk(documents: Path) -> None:
+    with pytest.raises(ValueError, match="URL"):
+        Disk(documents, name="x::file:")

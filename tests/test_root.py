@@ -901,3 +901,47 @@ def test_exists_on_a_root_that_is_closed_meanwhile_is_no_answer(
     monkeypatch.setattr(syscalls, "stat", closing)
     with pytest.raises(ValueError, match="closed"):
         root.exists("f")
+
+
+def test_a_root_that_cannot_be_opened_names_the_directory_as_it_was_given(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError) as caught:
+        Root(missing)
+    assert caught.value.filename == missing
+    with pytest.raises(TypeError, match="policy is a Policy"):
+        Root(tmp_path, policy={"read_only": True})  # type: ignore[arg-type]
+
+
+def test_an_atomic_file_is_a_file_object_of_every_kind(root: Root) -> None:
+    with root.open("a", "wb", 0, atomic=True) as raw:
+        raw.write(b"raw")
+    with root.open("t", "w+", encoding="utf-8", atomic=True) as text:
+        text.write("one\ntwo\n")
+        text.seek(0)
+        assert list(text) == ["one\n", "two\n"]
+        text.seek(0)
+        assert next(text) == "one\n"
+    assert (root.read_bytes("a"), root.read_text("t")) == (b"raw", "one\ntwo\n")
+    with pytest.raises(FileExistsError):
+        root.open("a", "x", atomic=True)
+    with pytest.raises(IsADirectoryError):
+        root.open("d", "w", atomic=True)
+    forgotten = root.open("a", "w", atomic=True)
+    forgotten.write("never")
+    del forgotten
+    gc.collect()
+    assert root.read_bytes("a") == b"raw"
+    assert not [name for name in root.listdir() if name.startswith(".safefs-")]
+
+
+def test_calls_that_a_system_lacks_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syscalls, "LINUX", False)
+    assert syscalls.fchmodat2(0, 0o600) == -errno.ENOSYS
+    assert syscalls.utimensat(0, None) == -errno.ENOSYS
+    assert syscalls.on_procfs(0) is False
+    monkeypatch.undo()
+    monkeypatch.setattr(syscalls, "_renameat2", None)
+    assert syscalls.rename_noreplace(0, b"a", 0, b"b") == -errno.ENOSYS
+    monkeypatch.setattr(syscalls, "_fstatfs", None)
+    assert syscalls.on_procfs(0) is True
+    assert syscalls._optional("no_such_function_of_any_libc") is None

@@ -294,7 +294,7 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
         among what was named.
         """
         stepwise = recursive and maxdepth is not None
-        names = self.expand_path(path, recursive=stepwise, maxdepth=maxdepth)
+        names = self._beneath_all(path, maxdepth) if stepwise else self.expand_path(path)
         for target in [_beneath(name, "removed") for name in reversed(names)]:
             if target.lstat().kind != "directory":
                 target.unlink()
@@ -304,6 +304,19 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
                 target.disk.delete_directory(target)
             else:
                 raise IsADirectoryError(EISDIR, "a directory takes recursive=True", str(target))
+
+    def _beneath_all(self, path: Any, maxdepth: int | None) -> list[str]:
+        """What ``path`` names and all beneath, to a depth; a link is itself, and not entered."""
+        given = path if isinstance(path, list | tuple | set) else [path]
+        literal = {self._strip_protocol(each) for each in given}
+        names: set[str] = set()
+        for top in self.expand_path(path):
+            # A match of a pattern is the first level itself, as fsspec counts.
+            depth = None if maxdepth is None else maxdepth - (top not in literal)
+            names.add(top)
+            if depth != 0 and _place(top).open().lstat().kind == "directory":
+                names.update(self.expand_path(top, True, depth, assume_literal=True))
+        return sorted(names)
 
     def rm_file(self, path: str) -> None:
         """Remove one file, or a link itself."""

@@ -94,3 +94,10 @@ def find(name: str) -> Disk:
         raise UnknownDiskError(name, names())
     storage, disk = entry
     return storage.disk(disk)
+
+
+def name_of(disk: Disk) -> str | None:
+    """The name under which this very disk is registered, or None."""
+    return next(
+        (name for name, (storage, held) in _registered.items() if storage.holds(held, disk)), None
+    )

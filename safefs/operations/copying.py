@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from errno import EINVAL, ENOSYS, ENOTSUP, ENXIO, EOPNOTSUPP, EPERM, ESTALE, EXDEV
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
@@ -91,6 +92,7 @@ def copy_tree(handle: Handle, src: RelPath, dst: RelPath) -> None:
     """Filled under a temporary name and renamed at the end, so that it is whole or not there."""
     with Blame(src, dst):
         top = open_directory(handle, src)
+        sys.audit("safefs.open", dst.shown, syscalls.LISTING | os.O_CREAT)
         try:
             with Parent(handle, dst, writes=True) as new:
                 refuse_existing(new)

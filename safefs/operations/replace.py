@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from errno import EEXIST, EINVAL, EISDIR
 from stat import S_IMODE, S_ISDIR, S_ISREG
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_AS_IF = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _ATTEMPTS = 16  # of 64 random bits; more than one means that someone is guessing
 _PERMISSIONS = 0o777  # set-id bits are not carried over to content that someone else wrote
 
@@ -135,7 +137,11 @@ def _replace(
 
 
 def parent_of_file(handle: Handle, path: RelPath) -> Parent:
-    """EISDIR for what can name no file, as open for writing says it."""
+    """EISDIR for what can name no file, as open for writing says it.
+
+    What is put in the place of a path is an open of that path, and reported as one.
+    """
+    sys.audit("safefs.open", path.shown, _AS_IF)
     try:
         parent = Parent(handle, path, writes=True)
     except OSError as error:
