@@ -13,11 +13,11 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from safefs import __version__
-from safefs.errors import SafefsError
+from safefs.errors import SafefsError, SameFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import Any, NoReturn
+    from typing import Any, BinaryIO, NoReturn
 
     from safefs.diskpath import DiskPath
     from safefs.drivers.base import Stat
@@ -357,9 +357,27 @@ def _get(arguments: argparse.Namespace) -> int:
                 return 0
             if os.path.isdir(local):
                 local = os.path.join(local, _plain(source.name))
-            with open(local, "wb") as copy:
-                shutil.copyfileobj(file, copy)
+            _save(file, local, arguments.place)
     return 0
+
+
+def _save(file: BinaryIO, local: str, place: Place) -> None:
+    """As a whole, unless it is to a device or a pipe: a failed get leaves the file that was."""
+    try:
+        found = os.stat(local)
+    except FileNotFoundError:
+        found = None
+    if found is not None and os.path.samestat(found, os.fstat(file.fileno())):
+        raise SameFileError(str(place), local)
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        with open(local, "wb") as copy:
+            shutil.copyfileobj(file, copy)
+        return
+    from safefs.root import Root
+
+    folder, name = os.path.split(os.path.realpath(local))
+    with Root(folder) as root:
+        root.replace_file(name, iter(lambda: file.read(1 << 20), b""))
 
 
 def _cp(arguments: argparse.Namespace) -> int:

@@ -23,10 +23,11 @@ from __future__ import annotations
 import os
 import tomllib
 from dataclasses import dataclass, field
+from reprlib import repr as shortened
 from stat import S_IWOTH
 from typing import TYPE_CHECKING, Any
 
-from safefs.errors import ConfigError, EscapeError, MissingFolderError, UnsafeFolderError
+from safefs.errors import ConfigError, EscapeError, UnsafeFolderError
 from safefs.folders import NAMES, TEMP
 from safefs.policy import Policy
 from safefs.root import Root
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from safefs.folders import Place
 
 FILE = "safefs.toml"
+_VARIABLE = "XDG_CONFIG_HOME"
 
 _RIGHTS = Policy.__slots__
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
@@ -89,14 +91,16 @@ def find(place: Place) -> dict[str, DiskEntry]:
     source = os.path.join(place.path or "", FILE)
     try:
         with place.open(create=False) as root:
-            if not root.exists(FILE):
-                return {}
+            # exists() would call a link that leads out, or round, nothing at all.
+            root.lstat(FILE)
             if root.stat(FILE).st_mode & S_IWOTH:
                 raise ConfigError(source, "", "can be written by every user")
             return parse(root.read_bytes(FILE), source)
-    except MissingFolderError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except UnsafeFolderError as error:
+        if place.path is None and _VARIABLE in os.environ:
+            raise ConfigError("environment", _VARIABLE, error.reason) from error
         if place.path is None or not _stands_in(place.path):
             return {}
         raise ConfigError(source, "", f"is not read: its folder {error.reason}") from error
@@ -108,16 +112,17 @@ def find(place: Place) -> dict[str, DiskEntry]:
 def _stands_in(folder: str) -> bool:
     try:
         with Root(folder) as root:
-            return root.exists(FILE)
+            root.lstat(FILE)
     except OSError:
         return False
+    return True
 
 
 def parse(data: bytes, source: str) -> dict[str, DiskEntry]:
     """The disks that these bytes describe; ``source`` is for messages. Pure."""
     try:
         document = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(source, "", f"is no TOML: {error}") from error
     for key in document:
         if key != "disks":
@@ -137,7 +142,7 @@ def _entry(name: str, value: object, source: str) -> DiskEntry:
     path = _path(table.get("path"), source, name)
     create = table.get("create", False)
     if not isinstance(create, bool):
-        raise ConfigError(source, f"{key}.create", f"is true or false, not {create!r}")
+        raise ConfigError(source, f"{key}.create", f"is true or false, not {shortened(create)}")
     if create and path is None:
         raise ConfigError(source, f"{key}.create", "needs a path")
     return DiskEntry(name, path, create, _rights(table, source, key))
@@ -150,7 +155,7 @@ def _path(path: object, source: str, name: str) -> str | None:
             raise ConfigError(source, key, "is missing")
         return None
     if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
-        raise ConfigError(source, key, f"is an absolute path, not {path!r}")
+        raise ConfigError(source, key, f"is an absolute path, not {shortened(path)}")
     if name == TEMP:
         raise ConfigError(source, key, "cannot be: temp is made anew, and removed, by each Storage")
     return path
@@ -168,5 +173,5 @@ def _rights(table: Mapping[str, Any], source: str, key: str) -> dict[str, Any]:
 
 def _table(value: object, source: str, key: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise ConfigError(source, key, f"is a table, not {value!r}")
+        raise ConfigError(source, key, f"is a table, not {shortened(value)}")
     return value

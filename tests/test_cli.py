@@ -338,3 +338,33 @@ def test_demo_prints_what_the_demo_says(sh: Shell, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("safefs.demo.run", run)
     assert sh("demo") == "hello\n"
+
+
+def test_a_get_onto_the_file_itself_changes_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``safefs get documents:a.txt .`` in Documents once emptied a.txt, with status 0."""
+    documents = home / "Documents"
+    (documents / "a.txt").write_text("hello")
+    (documents / "l").symlink_to("a.txt")
+    monkeypatch.chdir(documents)
+    for local in (".", "a.txt", "l", str(documents)):
+        assert main(["get", "documents:a.txt", local]) == 1
+        assert "same file" in capsys.readouterr().err
+        assert (documents / "a.txt").read_text() == "hello"
+
+
+def test_a_get_replaces_a_local_file_as_a_whole(home: Path, tmp_path: Path) -> None:
+    (home / "Documents" / "a.txt").write_text("new")
+    local = tmp_path / "local"
+    local.write_text("old")
+    local.chmod(0o640)
+    other = os.open(local, os.O_RDONLY)
+    try:
+        assert main(["get", "documents:a.txt", str(local)]) == 0
+        assert os.read(other, 10) == b"old"  # whoever reads sees the old one or the new
+    finally:
+        os.close(other)
+    assert local.read_text() == "new"
+    assert local.stat().st_mode & 0o777 == 0o640
+    assert main(["get", "documents:a.txt", os.devnull]) == 0

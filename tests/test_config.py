@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from safefs import ConfigError
 from safefs.config import DiskEntry, check_name, find, parse, read
 from safefs.folders import Place, places
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -188,9 +185,45 @@ def test_a_folder_that_cannot_be_looked_into_is_an_error(
         find(_config_place())
 
 
-def test_where_no_place_is_known_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
+@pytest.mark.parametrize("value", ["relative", ""])
+def test_a_folder_that_cannot_be_meant_is_not_none(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that narrows a right may stand where the variable should have led."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", value)
+    with pytest.raises(ConfigError, match="XDG_CONFIG_HOME"):
+        find(_config_place())
+
+
+def test_where_there_can_be_no_folder_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/dev/null")
     assert find(_config_place()) == {}
+
+
+@pytest.mark.parametrize("target", ["../../elsewhere.toml", "{folder}/real.toml", "safefs.toml"])
+def test_a_link_that_is_not_followed_is_not_none(
+    target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As managers of dotfiles plant them: ignored, its read_only would be lost without a word."""
+    folder = Path(str(_config_place().path))
+    folder.mkdir(parents=True)
+    (folder / "real.toml").write_text("[disks.documents]\nread_only = true\n")
+    (folder / "safefs.toml").symlink_to(target.format(folder=folder))
+    with pytest.raises(ConfigError, match="cannot be looked for"):
+        find(_config_place())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x=" + "1" * 5000,
+        "[disks.a]\npath" + ".a" * 3000 + " = 1",
+        "[disks.a]\nread_only" + ".a" * 3000 + "= 1",
+    ],
+)
+def test_what_python_cannot_read_is_one_error_of_ours(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse(text.encode(), "safefs.toml")
 
 
 def test_the_working_directory_has_no_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
