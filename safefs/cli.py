@@ -13,16 +13,27 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from safefs import __version__
-from safefs.errors import SafefsError, SameFileError
+from safefs.errors import (
+    ConfigError,
+    MissingFolderError,
+    SafefsError,
+    SameFileError,
+    UnsafeFolderError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import Any, BinaryIO, NoReturn
+    from typing import Any, BinaryIO, NoReturn, TextIO, TypeVar
 
     from safefs.diskpath import DiskPath
     from safefs.drivers.base import Stat
     from safefs.storage import Storage
 
+    T = TypeVar("T")
+
+_APP = "safefs"
+_TEMP = "temp"  # safefs.folders.TEMP, which would be a slow import for --help
+_CHUNK = 1 << 20  # bytes
 _FAILED = 1
 _USAGE = 2
 _INTERRUPTED = 130  # as a shell shows it: 128 + SIGINT, and 128 + SIGPIPE
@@ -31,41 +42,81 @@ _BROKEN_PIPE = 141
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 when it failed, 2 when it was not understood."""
+    parser = _parser()
     try:
-        arguments = _parser().parse_args(argv)
+        arguments, unknown = parser.parse_known_args(argv)
+        if unknown:
+            arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else _USAGE
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return _USAGE
     try:
         status: int = arguments.command(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         _abandon_output()
         return _BROKEN_PIPE
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except (SafefsError, OSError, ValueError, RecursionError) as error:
+    except _FAILURES as error:
         _complain(_reason(error))
+        _abandon_output_if_full()
         return _FAILED
     return status
 
 
+_FAILURES = (SafefsError, OSError, ValueError, RecursionError)
+
+
 def _complain(reason: str) -> None:
-    print(f"safefs: {visible(reason)}", file=sys.stderr)
+    if sys.stderr is not None:  # print() would take None for standard output
+        print(f"safefs: {visible(reason)}", file=sys.stderr)
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, ConfigError) and error.source == "Storage":  # what the flags were
+        return f"--{error.key.replace('_', '-')}: {error.reason}"
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error) or type(error).__name__
-    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-    return f"{' -> '.join(names)}: {error.strerror}" if names else error.strerror
+    said = error.strerror
+    if isinstance(error, UnsafeFolderError):
+        said = said.replace(f"outside_home={{{error.disk!r}}}", f"--outside-home {error.disk}")
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if name is not None]
+    return f"{' -> '.join(names)}: {said}" if names else said
 
 
 def _abandon_output() -> None:
     """Nobody reads any more: the interpreter must not try once again at its end, and complain."""
     try:
         sys.stdout.close()
-    except BrokenPipeError:
+    except OSError:
         pass
+
+
+def _abandon_output_if_full() -> None:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        _abandon_output()
+
+
+# Python has None for a standard stream that was closed before it began.
+
+
+def _output() -> TextIO:
+    if sys.stdout is None:
+        raise ValueError("standard output is closed")
+    return sys.stdout
+
+
+def _input() -> TextIO:
+    if sys.stdin is None:
+        raise ValueError("standard input is closed")
+    return sys.stdin
 
 
 # -- what is printed ---------------------------------------------------------------------------
@@ -89,8 +140,9 @@ def _visible_char(char: str) -> str:
 
 
 def _say(line: str = "") -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    print(visible(line).encode(encoding, "backslashreplace").decode(encoding))
+    output = _output()
+    encoding = output.encoding or "utf-8"
+    print(visible(line).encode(encoding, "backslashreplace").decode(encoding), file=output)
 
 
 def _say_all(lines: Iterable[str]) -> None:
@@ -99,7 +151,8 @@ def _say_all(lines: Iterable[str]) -> None:
 
 
 def _say_json(data: object) -> None:
-    print(json.dumps(data, indent=2))  # all but ASCII is escaped, so a terminal has nothing to obey
+    # All but ASCII is escaped, so a terminal has nothing to obey.
+    print(json.dumps(data, indent=2), file=_output())
 
 
 def _say_table(rows: Iterable[Sequence[str]]) -> None:
@@ -136,6 +189,8 @@ def _place(text: str) -> Place:
     if not colon or not disk:
         reason = "is no place; write DISK:PATH, as in documents:reports/a.csv"
         raise argparse.ArgumentTypeError(f"{text!r} {reason}")
+    if disk == _TEMP:
+        raise argparse.ArgumentTypeError(f"{text!r}: temp is removed when this command ends")
     return Place(disk, path)
 
 
@@ -148,16 +203,52 @@ def _storage(arguments: argparse.Namespace) -> Iterator[Storage]:
         yield storage
 
 
+@contextmanager
+def _naming(place: Place, other: Place | None = None) -> Iterator[None]:
+    """An error that comes from a disk, or from between two, names its place.
+
+    What is wrong with the folder of a disk names the folder, and stays as it is.
+    """
+    try:
+        yield
+    except (MissingFolderError, UnsafeFolderError):
+        raise
+    except OSError as error:
+        if other is not None:
+            error.filename, error.filename2 = str(place), str(other)
+        elif error.filename is None:
+            error.filename = str(place)
+        else:
+            error.filename = _shown(place.disk, os.fsdecode(error.filename))
+        raise
+
+
+def _each(place: Place, found: Iterable[T]) -> Iterator[T]:
+    """What is found at a place, piece by piece, with its errors named."""
+    with _naming(place):
+        yield from found
+
+
 def _on(storage: Storage, place: Place) -> DiskPath:
-    return storage.disk(place.disk) / (place.path or ".")
+    disk = storage.disk(place.disk)
+    with _naming(place):
+        return disk / (place.path or ".")
+
+
+def _beneath(storage: Storage, place: Place) -> DiskPath:
+    """What is made, moved or removed, which is never a disk."""
+    path = _on(storage, place)
+    if not path.name:
+        raise ValueError(f"{place} is the disk itself")
+    return path
 
 
 def _into(storage: Storage, place: Place, name: str) -> DiskPath:
     """Where something of this name goes: to the place, or into it where it is a directory."""
     target = _on(storage, place)
-    if not place.path or place.path.endswith("/") or target.is_dir():
-        return target / _plain(name)
-    return target
+    with _naming(place):
+        into = not place.path or place.path.endswith("/") or target.is_dir()
+    return target / _plain(name) if into else target
 
 
 def _plain(name: str) -> str:
@@ -166,9 +257,13 @@ def _plain(name: str) -> str:
     return name
 
 
-def _shown(disk: str, path: DiskPath) -> str:
-    text = path.as_posix()
+def _shown(disk: str, path: DiskPath | str) -> str:
+    text = str(path)
     return f"{disk}:{'' if text == '.' else text}"
+
+
+def _place_of(place: Place, path: DiskPath) -> Place:
+    return Place(place.disk, path.as_posix())
 
 
 # -- looking -----------------------------------------------------------------------------------
@@ -176,7 +271,7 @@ def _shown(disk: str, path: DiskPath) -> str:
 
 def _disks(arguments: argparse.Namespace) -> int:
     with _storage(arguments) as storage:
-        rows = [(name, storage.where(name)) for name in storage]
+        rows = [(name, storage.where(name)) for name in storage if name != _TEMP]
     if arguments.json:
         _say_json([{"name": name, "where": where} for name, where in rows])
     else:
@@ -224,10 +319,9 @@ def _others(top: DiskPath) -> Iterator[DiskPath]:
 def _ls(arguments: argparse.Namespace) -> int:
     with _storage(arguments) as storage:
         listings = [
-            (place.disk, directory, _listing(directory))
+            (place.disk, directory, found)
             for place in arguments.places
-            for top in [_on(storage, place)]
-            for directory in (_directories(top) if arguments.recursive else [top])
+            for directory, found in _each(place, _listings(_on(storage, place), arguments))
         ]
     if arguments.json:
         _say_json([_entry(disk, *each) for disk, _, found in listings for each in found])
@@ -237,6 +331,13 @@ def _ls(arguments: argparse.Namespace) -> int:
             _say_all(([""] if number else []) + [_shown(disk, directory)])
         _say_all(_long(found) if arguments.long else map(_name, found))
     return 0
+
+
+def _listings(
+    top: DiskPath, arguments: argparse.Namespace
+) -> Iterator[tuple[DiskPath, list[tuple[DiskPath, Stat]]]]:
+    for directory in _directories(top) if arguments.recursive else [top]:
+        yield directory, _listing(directory)
 
 
 def _name(entry: tuple[DiskPath, Stat]) -> str:
@@ -254,8 +355,7 @@ def _long(found: list[tuple[DiskPath, Stat]]) -> Iterator[str]:
 
 def _stat(arguments: argparse.Namespace) -> int:
     with _storage(arguments) as storage:
-        paths = [(place, _on(storage, place)) for place in arguments.places]
-        found = [(place, path, path.disk.stat(path)) for place, path in paths]
+        found = [_looked_at(storage, place) for place in arguments.places]
     if arguments.json:
         _say_json([_entry(place.disk, path, seen) for place, path, seen in found])
         return 0
@@ -268,17 +368,32 @@ def _stat(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _looked_at(storage: Storage, place: Place) -> tuple[Place, DiskPath, Stat]:
+    path = _on(storage, place)
+    with _naming(place):
+        return place, path, path.disk.stat(path)
+
+
 def _tree(arguments: argparse.Namespace) -> int:
     with _storage(arguments) as storage:
         tops = [(place, _on(storage, place)) for place in arguments.places]
         if arguments.json:
-            beneath = [(place, path) for place, top in tops for path in top.rglob("*")]
-            _say_json([_entry(place.disk, path, path.lstat()) for place, path in beneath])
+            beneath = ((place, each) for place, top in tops for each in _each(place, _all(top)))
+            _say_json([_entry(place.disk, path, found) for place, (path, found) in beneath])
             return 0
         for place, top in tops:
+            lines = _each(place, _branches(top))
+            first = next(lines, None)  # or what is wrong with it, before it is headed
             _say(str(place))
-            _say_all(_branches(top))
+            _say_all([] if first is None else [first])
+            _say_all(lines)
     return 0
+
+
+def _all(top: DiskPath) -> Iterator[tuple[DiskPath, Stat]]:
+    top.stat()  # or raise what is wrong with it
+    for path in top.rglob("*"):
+        yield path, path.lstat()
 
 
 def _branches(top: DiskPath) -> Iterator[str]:
@@ -300,18 +415,23 @@ def _branches(top: DiskPath) -> Iterator[str]:
 
 def _find(arguments: argparse.Namespace) -> int:
     with _storage(arguments) as storage:
-        tops = [(place.disk, _on(storage, place)) for place in arguments.places]
-        found = ((disk, path) for disk, top in tops for path in _others(top))
+        tops = [(place, _on(storage, place)) for place in arguments.places]
+        found = ((place, path) for place, top in tops for path in _each(place, _others(top)))
         if arguments.json:
-            _say_json([_entry(disk, path, path.lstat()) for disk, path in found])
+            _say_json([_entry(*_looked_at_link(place, path)) for place, path in found])
         else:
-            _say_all(_shown(disk, path) for disk, path in found)
+            _say_all(_shown(place.disk, path) for place, path in found)
     return 0
+
+
+def _looked_at_link(place: Place, path: DiskPath) -> tuple[str, DiskPath, Stat]:
+    with _naming(place):
+        return place.disk, path, path.lstat()
 
 
 def _du(arguments: argparse.Namespace) -> int:
     with _storage(arguments) as storage:
-        rows = [(str(place), _usage(_on(storage, place))) for place in arguments.places]
+        rows = [(str(place), _usage(storage, place)) for place in arguments.places]
     if arguments.json:
         _say_json([{"place": place, "size": size} for place, size in rows])
     else:
@@ -319,20 +439,58 @@ def _du(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _usage(top: DiskPath) -> int:
-    found = (path.lstat() for path in _others(top))
-    return sum(seen.size for seen in found if seen.kind == "file")
+def _usage(storage: Storage, place: Place) -> int:
+    top = _on(storage, place)
+    with _naming(place):
+        found = (path.lstat() for path in _others(top))
+        return sum(seen.size for seen in found if seen.kind == "file")
 
 
 # -- reading and changing ----------------------------------------------------------------------
 
 
 def _cat(arguments: argparse.Namespace) -> int:
+    output = _output().buffer
     with _storage(arguments) as storage:
-        for place in arguments.places:
-            with _on(storage, place).open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-    return 0
+        return _keep_going(arguments.places, lambda place: _pour(storage, place, output))
+
+
+def _keep_going(places: Iterable[Place], act: Callable[[Place], object]) -> int:
+    """Do it to each, complaining of those that fail: as cat(1) and rm(1) do."""
+    status = 0
+    for place in places:
+        try:
+            act(place)
+        except BrokenPipeError:
+            raise
+        except _FAILURES as error:
+            _complain(_reason(error))
+            status = _FAILED
+    return status
+
+
+def _pour(storage: Storage, place: Place, output: BinaryIO) -> None:
+    with _reading(storage, place) as file:
+        _copy(place, file, output)
+
+
+@contextmanager
+def _reading(storage: Storage, place: Place) -> Iterator[BinaryIO]:
+    path = _on(storage, place)
+    with _naming(place):
+        file = path.open("rb")
+    with file:
+        yield file
+
+
+def _copy(place: Place, file: BinaryIO, output: BinaryIO) -> None:
+    """Errors of the file name its place; those of the output are not of any disk."""
+
+    def read() -> bytes:
+        with _naming(place):
+            return file.read(_CHUNK)
+
+    output.writelines(iter(read, b""))
 
 
 def _put(arguments: argparse.Namespace) -> int:
@@ -340,21 +498,26 @@ def _put(arguments: argparse.Namespace) -> int:
     with _storage(arguments) as storage:
         target = _into(storage, arguments.place, os.path.basename(local))
         if local == "-":
-            target.disk.put(target, sys.stdin.buffer)
+            _store(arguments.place, target, _input().buffer)
             return 0
         with open(local, "rb") as file:
-            target.disk.put(target, file)
+            _store(arguments.place, target, file)
     return 0
+
+
+def _store(place: Place, target: DiskPath, file: BinaryIO) -> None:
+    with _naming(_place_of(place, target)):
+        target.disk.put(target, file)
 
 
 def _get(arguments: argparse.Namespace) -> int:
     local = arguments.local
     with _storage(arguments) as storage:
+        if local == "-":
+            _pour(storage, arguments.place, _output().buffer)
+            return 0
         source = _on(storage, arguments.place)
-        with source.open("rb") as file:
-            if local == "-":
-                shutil.copyfileobj(file, sys.stdout.buffer)
-                return 0
+        with _reading(storage, arguments.place) as file:
             if os.path.isdir(local):
                 local = os.path.join(local, _plain(source.name))
             _save(file, local, arguments.place)
@@ -377,46 +540,59 @@ def _save(file: BinaryIO, local: str, place: Place) -> None:
 
     folder, name = os.path.split(os.path.realpath(local))
     with Root(folder) as root:
-        root.replace_file(name, iter(lambda: file.read(1 << 20), b""))
+        root.replace_file(name, iter(lambda: file.read(_CHUNK), b""))
 
 
 def _cp(arguments: argparse.Namespace) -> int:
     with _storage(arguments) as storage:
-        source = _on(storage, arguments.source)
-        source.disk.copy(source, _into(storage, arguments.target, source.name))
+        source = _beneath(storage, arguments.source)
+        target = _into(storage, arguments.target, source.name)
+        with _naming(arguments.source, _place_of(arguments.target, target)):
+            source.disk.copy(source, target)
     return 0
 
 
 def _mv(arguments: argparse.Namespace) -> int:
     with _storage(arguments) as storage:
-        source = _on(storage, arguments.source)
-        how = source.disk.move(source, _into(storage, arguments.target, source.name))
+        source = _beneath(storage, arguments.source)
+        target = _into(storage, arguments.target, source.name)
+        with _naming(arguments.source, _place_of(arguments.target, target)):
+            _check_movable(arguments.source, source, target)
+            how = source.disk.move(source, target)
     if how == "copied":
         _complain(f"{arguments.source} could not be renamed: it was copied, and removed")
     return 0
 
 
+def _check_movable(place: Place, source: DiskPath, target: DiskPath) -> None:
+    if source.disk is not target.disk and source.lstat().kind == "directory":
+        raise ValueError(f"{place} is a directory, and can be moved only within its disk")
+
+
 def _rm(arguments: argparse.Namespace) -> int:
     with _storage(arguments) as storage:
-        for path in [_removable(storage, place) for place in arguments.places]:
-            if arguments.recursive and path.lstat().kind == "directory":
-                path.disk.delete_directory(path)
-            else:
-                path.unlink()
-    return 0
+        recursive = arguments.recursive
+        return _keep_going(
+            arguments.places, lambda place: _remove(storage, place, recursive=recursive)
+        )
 
 
-def _removable(storage: Storage, place: Place) -> DiskPath:
-    path = _on(storage, place)
-    if not path.name:
-        raise ValueError(f"{place} is the disk itself")
-    return path
+def _remove(storage: Storage, place: Place, *, recursive: bool) -> None:
+    path = _beneath(storage, place)
+    with _naming(place):
+        if recursive and path.lstat().kind == "directory":
+            path.disk.delete_directory(path)
+        else:
+            path.unlink()
 
 
 def _mkdir(arguments: argparse.Namespace) -> int:
+    parents = arguments.parents
     with _storage(arguments) as storage:
         for place in arguments.places:
-            _on(storage, place).mkdir(parents=arguments.parents, exist_ok=arguments.parents)
+            path = _on(storage, place) if parents else _beneath(storage, place)
+            with _naming(place):
+                path.mkdir(parents=parents, exist_ok=parents)
     return 0
 
 
@@ -454,6 +630,7 @@ class _Parser(argparse.ArgumentParser):
 
 _EPILOG = """\
 A PLACE is DISK:PATH, as in documents:reports/a.csv; documents: is the disk itself.
+There is no temp here: it would be removed when the command ends.
 Exit status: 0, 1 when a command failed, 2 when it was not understood.
 """
 
@@ -468,11 +645,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"safefs {__version__}")
     _add_common(parser)
-    parser.set_defaults(app="safefs", config=None, outside_home=None, json=False)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.set_defaults(app=_APP, config=None, outside_home=None, json=False)
+    parser.set_defaults(command=None, parser=parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name, function, help_, add in _COMMANDS:
         command = commands.add_parser(name, help=help_, description=help_, allow_abbrev=False)
-        command.set_defaults(command=function)
+        command.set_defaults(command=function, parser=command)
         _add_common(command)
         add(command)
     return parser
@@ -482,7 +660,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     """These may stand before the command or after it; absent, they leave alone what came before."""
     add = parser.add_argument_group("which storage, and how to print").add_argument
     absent = argparse.SUPPRESS
-    add("--app", metavar="NAME", default=absent, help="the application whose disks these are")
+    add(
+        "--app",
+        metavar="NAME",
+        default=absent,
+        help=f"the application whose disks these are (default: {_APP})",
+    )
     add("--config", metavar="FILE", default=absent, help="a safefs.toml to read instead of its own")
     add(
         "--outside-home",
@@ -498,8 +681,15 @@ def _add_nothing(_: argparse.ArgumentParser) -> None:
     pass
 
 
+_PLACE_HELP = "DISK:PATH, e.g. documents:reports/a.csv; documents: is the disk itself"
+
+
 def _add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("places", metavar="PLACE", nargs="+", type=_place)
+    parser.add_argument("places", metavar="PLACE", nargs="+", type=_place, help=_PLACE_HELP)
+
+
+def _add_place(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument(name, metavar=name.upper(), type=_place, help=_PLACE_HELP)
 
 
 def _add_ls(parser: argparse.ArgumentParser) -> None:
@@ -520,17 +710,17 @@ def _add_mkdir(parser: argparse.ArgumentParser) -> None:
 
 def _add_put(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("local", metavar="LOCAL", help="a file, or - for standard input")
-    parser.add_argument("place", metavar="PLACE", type=_place)
+    _add_place(parser, "place")
 
 
 def _add_get(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("place", metavar="PLACE", type=_place)
+    _add_place(parser, "place")
     parser.add_argument("local", metavar="LOCAL", help="a file, or - for standard output")
 
 
 def _add_two(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SOURCE", type=_place)
-    parser.add_argument("target", metavar="TARGET", type=_place)
+    _add_place(parser, "source")
+    _add_place(parser, "target")
 
 
 _COMMANDS: tuple[
@@ -549,10 +739,10 @@ _COMMANDS: tuple[
     ("stat", _stat, "say what is known of an entry", _add_places),
     ("du", _du, "add up the sizes of files", _add_places),
     ("cat", _cat, "print files", _add_places),
-    ("put", _put, "copy a local file to a disk", _add_put),
+    ("put", _put, "copy a local file to a disk, replacing and making parents", _add_put),
     ("get", _get, "copy a file of a disk to a local one", _add_get),
     ("cp", _cp, "copy a file, from disk to disk too", _add_two),
-    ("mv", _mv, "move a file or directory", _add_two),
+    ("mv", _mv, "move a file, or within one disk a directory", _add_two),
     ("rm", _rm, "remove files", _add_rm),
     ("mkdir", _mkdir, "make directories", _add_mkdir),
     ("doctor", _doctor, "say what this kernel gives, and which resolver is in use", _add_nothing),

@@ -206,6 +206,105 @@ def test_rm_and_mkdir(sh: Shell, tree: Path) -> None:
     assert "the disk itself" in sh.fails("rm", "-r", "documents:")
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["mv", "documents:e.txt", "temp:e.txt"],
+        ["mv", "documents:e.txt", "temp:"],
+        ["cp", "temp:e.txt", "documents:"],
+        ["put", "/etc/hostname", "temp:"],
+        ["ls", "temp:"],
+        ["mkdir", "documents:new", "temp:x"],
+        ["rm", "documents:e.txt", "temp:x"],
+    ],
+)
+def test_temp_which_goes_with_the_command_is_refused_before_anything_is_done(
+    argv: list[str], sh: Shell, tree: Path
+) -> None:
+    """A file moved to it would be lost."""
+    assert "temp is removed when this command ends" in sh.fails(*argv, status=2)
+    assert (tree / "e.txt").exists()
+    assert not (tree / "new").exists()
+
+
+def test_temp_is_no_disk_of_the_command_line(sh: Shell) -> None:
+    assert "temp" not in [disk["name"] for disk in sh.json("disks")]
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["ls", "documents:none/x"], "documents:none/x: No such file or directory"),
+        (["ls", "-R", "documents:none"], "documents:none: No such file or directory"),
+        (["stat", "documents:none"], "documents:none: No such file or directory"),
+        (["tree", "documents:none"], "documents:none: No such file or directory"),
+        (["tree", "documents:none", "--json"], "documents:none: No such file or directory"),
+        (["find", "documents:none"], "documents:none: No such file or directory"),
+        (["du", "documents:none"], "documents:none: No such file or directory"),
+        (["cat", "documents:none"], "documents:none: No such file or directory"),
+        (["cat", "documents:"], "documents:: Is a directory"),
+        (["get", "documents:none", "-"], "documents:none: No such file or directory"),
+        (["rm", "documents:none"], "documents:none: No such file or directory"),
+        (["mkdir", "documents:none/x"], "documents:none/x: No such file or directory"),
+        (["cp", "documents:none", "music:a"], "documents:none -> music:a: No such file"),
+        (["mv", "documents:none", "music:"], "documents:none -> music:none: No such file"),
+        (["mv", "documents:none", "documents:x"], "documents:none -> documents:x: No such file"),
+        (
+            ["cp", "documents:e.txt", "music:../e"],
+            "documents:e.txt -> music:../e: path leaves the root",
+        ),
+        (["cat", "documents:out"], "documents:out: path leaves the root"),
+        (["ls", "documents:/etc"], "documents:/etc: path leaves the root"),
+        (["ls", "home:.ssh"], "home:.ssh: refused by"),
+        (["put", "/etc/hostname", "documents:../x"], "documents:../x: path leaves the root"),
+    ],
+)
+def test_an_error_names_the_place(argv: list[str], said: str, sh: Shell, tree: Path) -> None:
+    assert sh.fails(*argv).startswith(said)
+
+
+def test_an_error_of_a_local_file_is_of_no_disk(sh: Shell, tmp_path: Path) -> None:
+    missing = str(tmp_path / "none")
+    assert sh.fails("put", missing, "documents:") == f"{missing}: No such file or directory"
+
+
+def test_a_disk_itself_is_not_made_moved_or_copied(sh: Shell) -> None:
+    for argv in (
+        ["mkdir", "documents:"],
+        ["mv", "documents:", "music:"],
+        ["cp", "documents:", "music:"],
+    ):
+        assert sh.fails(*argv) == "documents: is the disk itself"
+    sh("mkdir", "-p", "documents:")
+
+
+def test_a_directory_moves_within_its_disk_only(sh: Shell, tree: Path) -> None:
+    assert "only within its disk" in sh.fails("mv", "documents:a", "music:")
+    assert (tree / "a" / "b.txt").exists()
+
+
+@pytest.mark.parametrize(("command", "printed"), [("cat", "hello"), ("rm", "")])
+def test_cat_and_rm_go_on_after_an_error(
+    command: str, printed: str, tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "documents:none", "other:x", "documents:a/b.txt"]) == 1
+    out, err = capsys.readouterr()
+    assert out == printed
+    assert err.count("\n") == 2
+    assert "safefs: documents:none: No such file" in err
+    assert (tree / "a" / "b.txt").exists() is (command == "cat")
+
+
+def test_flags_are_named_as_flags(
+    sh: Shell, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("XDG_DOCUMENTS_DIR", str(tmp_path / "elsewhere"))
+    said = sh.fails("ls", "documents:")
+    assert said.endswith("lies outside the home directory; --outside-home documents allows it")
+    assert sh.fails("disks", "--outside-home", "x").startswith("--outside-home: 'x' is none of")
+
+
 # -- what goes wrong ---------------------------------------------------------------------------
 
 
@@ -237,7 +336,7 @@ def test_bad_input_is_one_line_and_status_1(
 
 @pytest.mark.parametrize(
     "argv",
-    [[], ["no-such-command"], ["cat"], ["cat", "documents"], ["ls", ":a"], ["ls", "-x", "a:"]],
+    [["no-such-command"], ["cat"], ["cat", "documents"], ["ls", ":a"], ["ls", "-x", "a:"]],
 )
 def test_what_is_not_understood_is_one_line_and_status_2(argv: list[str], sh: Shell) -> None:
     assert "--help" in sh.fails(*argv, status=2)
@@ -247,6 +346,27 @@ def test_help_and_version(sh: Shell) -> None:
     assert sh("--version") == f"safefs {__version__}\n"
     assert "DISK:PATH" in sh("--help")
     assert "PLACE" in sh("ls", "--help")
+
+
+def test_without_a_command_the_help_is_shown_and_the_status_is_2(
+    sh: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for argv in ([], ["--json"]):
+        assert main(argv) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("usage: safefs ")
+        assert "commands:" in err
+
+
+@pytest.mark.parametrize("argv", [["ls", "-x", "music:"], ["-x", "ls", "music:"]])
+def test_an_unknown_option_points_to_the_help_of_its_command(argv: list[str], sh: Shell) -> None:
+    assert sh.fails(*argv, status=2) == "unrecognized arguments: -x (see safefs ls --help)"
+
+
+@pytest.mark.parametrize("command", ["ls", "rm", "mkdir", "put", "get", "cp", "mv"])
+def test_each_command_says_what_a_place_is(command: str, sh: Shell) -> None:
+    assert "documents:reports/a.csv" in sh(command, "--help")
 
 
 def test_options_stand_before_or_after_the_command(sh: Shell, home: Path) -> None:
@@ -309,6 +429,39 @@ def test_output_that_cannot_hold_a_name_is_no_traceback(documents: Path) -> None
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     child = _start("ls", "documents:", stdout=subprocess.PIPE, env=environment)
     assert child.communicate(timeout=60)[0] == b"\\xe4\\u20ac\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("disks >&-", "standard output is closed"),
+        ("disks --json >&-", "standard output is closed"),
+        ("ls documents: >&-", "standard output is closed"),
+        ("cat documents:e.txt documents:a/b.txt >&-", "standard output is closed"),
+        ("get documents:a/b.txt - >&-", "standard output is closed"),
+        ("doctor >&-", "standard output is closed"),
+        ("put - documents:zz <&-", "standard input is closed"),
+        ("disks >/dev/full", "No space left on device"),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_one_line_and_status_1(
+    command: str, said: str, tree: Path
+) -> None:
+    line = f'exec "{sys.executable}" -m safefs {command}'
+    ended = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, timeout=60)
+    assert (ended.returncode, ended.stderr) == (1, f"safefs: {said}\n".encode())
+
+
+def test_with_standard_error_closed_a_complaint_is_not_printed_elsewhere(documents: Path) -> None:
+    line = f'exec "{sys.executable}" -m safefs ls documents:none 2>&-'
+    ended = subprocess.run(["sh", "-c", line], stdout=subprocess.PIPE, timeout=60)
+    assert (ended.returncode, ended.stdout) == (1, b"")
+
+
+def test_a_command_that_prints_nothing_needs_no_output(tree: Path) -> None:
+    line = f'exec "{sys.executable}" -m safefs rm documents:e.txt >&-'
+    subprocess.run(["sh", "-c", line], check=True, timeout=60)
+    assert not (tree / "e.txt").exists()
 
 
 def test_an_unknown_resolver_is_one_line(documents: Path) -> None:
