@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,16 +30,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in os.environ if name.startswith("XDG_")]:
         monkeypatch.delenv(name)
     home = tmp_path / "m" / "m" / "home"
-    (home / "Documents").mkdir(parents=True)
+    home.mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
     return home
 
 
 @pytest.mark.parametrize("code", [code for _, code in EXAMPLES], ids=[name for name, _ in EXAMPLES])
 def test_an_example_does_what_it_says(code: str, home: Path) -> None:
-    """Lines marked ``# EscapeError`` must raise it; their hostile path stays in the scratch."""
+    """Lines marked ``# EscapeError`` must raise it; their hostile path stays in the scratch.
+
+    The home is bare, as on a fresh machine.
+    """
     code = code.replace("/srv/uploads", str(home / "uploads")).replace("../../etc/passwd", "../x")
-    (home / "uploads").mkdir()
     names: dict[str, object] = {}
     escaping = [line for line in code.splitlines() if ESCAPES in line]
     peaceful = "\n".join(line for line in code.splitlines() if ESCAPES not in line)
@@ -55,6 +60,20 @@ def test_an_example_does_what_it_says(code: str, home: Path) -> None:
 
 def test_there_are_examples_to_run() -> None:
     assert len(EXAMPLES) >= 5
+
+
+def test_the_example_of_the_conformance_suite_runs(tmp_path: Path) -> None:
+    code = next(code for _, code in EXAMPLES if "DiskConformance" in code)
+    (tmp_path / "test_mine.py").write_text(code, encoding="utf-8")
+    options = ["-q", "-p", "no:cacheprovider", "-k", "test_get_gives_the_content"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
 
 
 @pytest.mark.parametrize(
