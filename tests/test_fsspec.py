@@ -15,7 +15,7 @@ import fsspec.config
 import pandas as pd
 import pytest
 
-from safefs import Disk, EscapeError, InvalidPathError, Storage
+from safefs import Disk, EscapeError, InvalidPathError, MissingFolderError, Storage
 from safefs.integrations.fsspec import SafeFileSystem
 
 if TYPE_CHECKING:
@@ -457,6 +457,80 @@ def test_put_and_get(fs: SafeFileSystem, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     fs.get_file("documents/there/a", buffer)
     assert buffer.getvalue() == b"one"
+
+
+READS: dict[str, Callable[[SafeFileSystem, str], object]] = {
+    "info": lambda fs, path: fs.info(path),
+    "ls": lambda fs, path: fs.ls(path),
+    "walk": lambda fs, path: list(fs.walk(path, on_error="raise")),
+    "open": lambda fs, path: fs.open(path),
+    "cat_file": lambda fs, path: fs.cat_file(path),
+    "cat_file, a slice": lambda fs, path: fs.cat_file(path, 1, 2),
+    "read_block": lambda fs, path: fs.read_block(path, 0, 1),
+    "mkdir": lambda fs, path: fs.mkdir(f"{path}/sub", create_parents=False),
+    "rmdir": lambda fs, path: fs.rmdir(path),
+    "rm_file": lambda fs, path: fs.rm_file(path),
+    "rm": lambda fs, path: fs.rm(path, recursive=True),
+}
+
+
+@pytest.mark.parametrize("call", READS.values(), ids=READS)
+def test_an_error_names_the_path_as_it_is_known_here(
+    call: Callable[[SafeFileSystem, str], object], storage: Storage
+) -> None:
+    with storage.register("documents", prefix="my-"), pytest.raises(FileNotFoundError) as caught:
+        call(SafeFileSystem(), "safefs://my-documents/none.csv")
+    assert caught.value.filename in ("my-documents/none.csv", "my-documents/none.csv/sub")
+
+
+@pytest.mark.parametrize("path", ["documents/link.csv", "documents/../x", "documents//etc/passwd"])
+def test_a_refusal_names_the_path_as_it_is_known_here(
+    path: str, fs: SafeFileSystem, outside: Path
+) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: fs.cat_file(path),
+        lambda: fs.open(path, "wb"),
+        lambda: fs.ls(path),
+        lambda: fs.mkdir(f"{path}/a"),
+    ]
+    for call in calls:
+        with pytest.raises(EscapeError) as caught:
+            call()
+        assert caught.value.filename.startswith(path)
+        assert pickle.loads(pickle.dumps(caught.value)).filename == caught.value.filename
+
+
+def test_an_error_of_two_names_both(fs: SafeFileSystem) -> None:
+    fs.pipe("documents/a", b"hello")
+    calls: list[tuple[Callable[[], object], str, str]] = [
+        (lambda: fs.cp_file("documents/none", "music/b"), "documents/none", "music/b"),
+        (lambda: fs.mv("documents/none", "music/b"), "documents/none", "music/b"),
+        (lambda: fs.mv("documents/a", "documents/a/b"), "documents/a", "documents/a/b"),
+        (lambda: fs.cp_file("documents/a", "documents/a"), "documents/a", "documents/a"),
+    ]
+    for call, one, other in calls:
+        with pytest.raises(OSError) as caught:
+            call()
+        assert (caught.value.filename, caught.value.filename2) == (one, other)
+
+
+def test_an_error_of_a_disk_itself_names_the_disk(fs: SafeFileSystem, home: Path) -> None:
+    with pytest.raises(IsADirectoryError) as caught:
+        fs.open("documents", "rb")
+    assert caught.value.filename == "documents"
+    (home / "Music").rmdir()
+    with pytest.raises(MissingFolderError) as missing:
+        fs.ls("music")
+    assert missing.value.filename == str(home / "Music")
+
+
+def test_a_file_object_writes_in_place(fs: SafeFileSystem, documents: Path) -> None:
+    fs.pipe("documents/a", b"hello")
+    with fs.open("documents/a", "wb") as file:
+        assert (documents / "a").read_bytes() == b""
+        file.write(b"new")
+        file.flush()
+        assert (documents / "a").read_bytes() == b"new"
 
 
 # -- directories, removing, copying, moving ----------------------------------------------------

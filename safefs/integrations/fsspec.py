@@ -11,6 +11,8 @@ disk has not been registered.
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from errno import EACCES, EEXIST, EISDIR, ENOENT, ENOTSUP
 from io import SEEK_END
@@ -23,7 +25,11 @@ from fsspec.utils import read_block, stringify_path
 from safefs.audit import refused
 from safefs.diskpath import DiskPath, whereabouts
 from safefs.drivers.base import is_absence
-from safefs.errors import EscapeError, InvalidPathError, UnknownDiskError
+from safefs.errors import (
+    EscapeError,
+    InvalidPathError,
+    UnknownDiskError,
+)
 from safefs.integrations import registry
 
 if TYPE_CHECKING:
@@ -57,6 +63,11 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
 
     Besides fsspec's own keywords (which change no right) it takes no argument: ``TypeError``.
     Disks themselves cannot be made, removed or moved here: ``PermissionError``.
+
+    An ``OSError`` names the path as it is known here, ``documents/a.csv``. A file opened to be
+    written is written in place, as with fsspec's local file system: others see it half-done, and
+    what was there is gone if the writer fails. ``pipe``, ``pipe_file`` and copies replace a
+    file as a whole.
     """
 
     protocol = "safefs"
@@ -109,11 +120,11 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
         place = _place(path)
         if not place.disk:
             return _disk_info("")
-        found = place.open()
-        entry = found.lstat() if place.path else found.stat()
-        if entry.kind == "symlink":
-            return _info(place.name, found.stat(), islink=True)
-        return _info(place.name, entry)
+        with place.opened() as found:
+            entry = found.lstat() if place.path else found.stat()
+            if entry.kind == "symlink":
+                return _info(place.name, found.stat(), islink=True)
+            return _info(place.name, entry)
 
     def exists(self, path: str, **_: Any) -> bool:
         """Whether the path leads to something; never outside, nor on a disk there is not."""
@@ -223,17 +234,23 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
         cache_options: object = None,  # noqa: ARG002
         **_: Any,
     ) -> BinaryIO:
-        """A plain binary file object of the disk; block sizes and caches have no use here."""
+        """A plain binary file object of the disk; block sizes and caches have no use here.
+
+        It writes in place, as fsspec's local file system does: nothing is put off until ``close``,
+        and a file that was there is emptied by ``wb`` at once. ``pipe_file`` replaces as a whole.
+        """
         if not autocommit and mode != "rb":
             raise OSError(ENOTSUP, "safefs:// has no transactions", path)
-        return cast("BinaryIO", _place(path).open().open(mode))
+        with _place(path).opened() as file:
+            return cast("BinaryIO", file.open(mode))
 
     def cat_file(
         self, path: str, start: int | None = None, end: int | None = None, **_: Any
     ) -> bytes:
         """The content, or a slice of it; negative numbers count from the end."""
         if start is None and end is None:
-            return _place(path).open().read_bytes()
+            with _place(path).opened() as found:
+                return found.read_bytes()
         with self._open(path) as file:
             first, last, _step = slice(start, end).indices(file.seek(0, SEEK_END))
             file.seek(first)
@@ -250,20 +267,21 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
         """Replace the file as a whole, making parents; ``create``: only where there is none."""
-        file = _place(path).open()
-        if mode == "create":
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("xb") as opened:
-                opened.write(value)
-        else:
-            file.disk.put(file, value)
+        with _place(path).opened() as file:
+            if mode == "create":
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with file.open("xb") as opened:
+                    opened.write(value)
+            else:
+                file.disk.put(file, value)
 
     def touch(self, path: str, truncate: bool = True, **_: Any) -> None:  # noqa: FBT001, FBT002
         """An empty file, or with ``truncate=False`` a new time for one that is there."""
         if truncate:
             self._open(path, "wb").close()
         else:
-            _place(path).open().touch()
+            with _place(path).opened() as file:
+                file.touch()
 
     # Directories
 
@@ -274,7 +292,8 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
             raise PermissionError(EACCES, "a disk cannot be made through safefs://", place.name)
         if not place.path:
             raise FileExistsError(EEXIST, strerror(EEXIST), place.name)
-        place.open().mkdir(parents=create_parents)
+        with place.opened() as directory:
+            directory.mkdir(parents=create_parents)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:  # noqa: FBT001, FBT002
         """As ``mkdir``; with ``exist_ok`` a directory that is there, a disk too, will do."""
@@ -283,7 +302,8 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
 
     def rmdir(self, path: str) -> None:
         """Remove an empty directory."""
-        _beneath(path, "removed").rmdir()
+        with _beneath(path, "removed").opened() as directory:
+            directory.rmdir()
 
     # Removing, copying, moving
 
@@ -295,15 +315,16 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
         """
         stepwise = recursive and maxdepth is not None
         names = self._beneath_all(path, maxdepth) if stepwise else self.expand_path(path)
-        for target in [_beneath(name, "removed") for name in reversed(names)]:
-            if target.lstat().kind != "directory":
-                target.unlink()
-            elif stepwise:
-                target.rmdir()
-            elif recursive:
-                target.disk.delete_directory(target)
-            else:
-                raise IsADirectoryError(EISDIR, "a directory takes recursive=True", str(target))
+        for place in [_beneath(name, "removed") for name in reversed(names)]:
+            with place.opened() as target:
+                if target.lstat().kind != "directory":
+                    target.unlink()
+                elif stepwise:
+                    target.rmdir()
+                elif recursive:
+                    target.disk.delete_directory(target)
+                else:
+                    raise IsADirectoryError(EISDIR, "a directory takes recursive=True", str(target))
 
     def _beneath_all(self, path: Any, maxdepth: int | None) -> list[str]:
         """What ``path`` names and all beneath, to a depth; a link is itself, and not entered."""
@@ -314,21 +335,25 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
             # A match of a pattern is the first level itself, as fsspec counts.
             depth = None if maxdepth is None else maxdepth - (top not in literal)
             names.add(top)
-            if depth != 0 and _place(top).open().lstat().kind == "directory":
+            if depth != 0 and _is_directory(_place(top)):
                 names.update(self.expand_path(top, True, depth, assume_literal=True))
         return sorted(names)
 
     def rm_file(self, path: str) -> None:
         """Remove one file, or a link itself."""
-        _beneath(path, "removed").unlink()
+        with _beneath(path, "removed").opened() as target:
+            target.unlink()
 
     def cp_file(self, path1: str, path2: str, **_: Any) -> None:
         """Copy one file, from disk to disk too; of a directory, only itself is made."""
-        source = _place(path1).open()
-        if source.is_dir():
+        place = _place(path1)
+        with place.opened() as source:
+            is_dir = source.is_dir()
+        if is_dir:
             self.makedirs(path2, exist_ok=True)
         else:
-            source.disk.copy(source, _beneath(path2, "replaced"))
+            with _pair(place, _beneath(path2, "replaced")) as (source, target):
+                source.disk.copy(source, target)
 
     def copy(
         self,
@@ -362,9 +387,9 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
         else:
             pairs = [(path1, self._destination(path1, path2))]
         for one, other in pairs:
-            source, target = _beneath(one, "moved"), _beneath(other, "replaced")
-            if source != target:
-                source.disk.move(source, target)
+            with _pair(_beneath(one, "moved"), _beneath(other, "replaced")) as (source, target):
+                if source != target:
+                    source.disk.move(source, target)
 
     def _destination(self, path1: str, path2: str) -> str:
         """``path2``, or ``path1``'s name within it where it is, or is written as, a directory."""
@@ -388,16 +413,44 @@ class _Place(NamedTuple):
         if not self.disk:
             raise IsADirectoryError(EISDIR, strerror(EISDIR), _SCHEME)
         try:
-            return registry.find(self.disk) / (self.path or ".")
+            disk = registry.find(self.disk)
         except UnknownDiskError as error:
             # What fsspec's callers expect of a name that is not there.
             reason = f"{error}; Storage.register offers a disk to this process"
             raise FileNotFoundError(ENOENT, reason, self.name) from error
+        with self.naming():
+            return disk / (self.path or ".")
+
+    @contextmanager
+    def opened(self) -> Iterator[DiskPath]:
+        """The path on its disk; what then goes wrong with it carries the name it has here."""
+        path = self.open()
+        with self.naming():
+            yield path
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Errors of the disk with ``documents/a.csv`` where it said ``a.csv``."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = self._known_as(error.filename)
+            if error.filename2 is not None:
+                error.filename2 = self._known_as(error.filename2)
+            raise
+
+    def _known_as(self, filename: str | bytes | None) -> str:
+        """What the disk calls ``filename``, as it is known here."""
+        if filename is None:
+            return self.name
+        text = os.fsdecode(filename)
+        return self.disk if text in ("", ".") else f"{self.disk}/{text}"
 
     def look(self) -> object:
         """Something, where there is such an entry; None, or what the disk raises, where not."""
         if self.path:
-            return self.open().lstat()
+            with self.opened() as path:
+                return path.lstat()
         return True if self.disk in ("", *registry.names()) else None
 
 
@@ -420,11 +473,27 @@ def _place(path: Any) -> _Place:
     return _Place(disk, rest)
 
 
-def _beneath(path: Any, done: str) -> DiskPath:
+def _beneath(path: Any, done: str) -> _Place:
     place = _place(path)
     if not place.path:
         raise PermissionError(EACCES, f"a disk cannot be {done} through safefs://", place.name)
-    return place.open()
+    return place
+
+
+@contextmanager
+def _pair(one: _Place, other: _Place) -> Iterator[tuple[DiskPath, DiskPath]]:
+    """Two paths, and in errors between them both their names."""
+    source, target = one.open(), other.open()
+    try:
+        yield source, target
+    except OSError as error:
+        error.filename, error.filename2 = one.name, other.name
+        raise
+
+
+def _is_directory(place: _Place) -> bool:
+    with place.opened() as path:
+        return path.lstat().kind == "directory"
 
 
 def _has_magic(path: str) -> bool:
@@ -443,14 +512,14 @@ def _base(name: str) -> str:
 def _listing(place: _Place) -> list[Info]:
     if not place.disk:
         return [_disk_info(name) for name in registry.names()]
-    path = place.open()
-    seen = path.stat()
-    if seen.kind != "directory":
-        return [_info(place.name, seen, islink=path.is_symlink())]
-    _, driver, rel = whereabouts(path)
-    entries = sorted(driver.scan(rel), key=lambda entry: entry[0])
-    infos = (_entry_info(place, path, name, entry) for name, entry in entries)
-    return [info for info in infos if info is not None]
+    with place.opened() as path:
+        seen = path.stat()
+        if seen.kind != "directory":
+            return [_info(place.name, seen, islink=path.is_symlink())]
+        _, driver, rel = whereabouts(path)
+        entries = sorted(driver.scan(rel), key=lambda entry: entry[0])
+        infos = (_entry_info(place, path, name, entry) for name, entry in entries)
+        return [info for info in infos if info is not None]
 
 
 def _entry_info(place: _Place, parent: DiskPath, name: str, entry: Stat) -> Info | None:
