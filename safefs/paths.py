@@ -15,6 +15,8 @@ from safefs.errors import EscapeError, InvalidPathError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 # str.encode() is four times as fast as os.fsencode, and the same where the file system speaks
@@ -142,26 +144,33 @@ def _encoded(text: str) -> bytes:
         ) from None
 
 
-def rising(names: list[bytes]) -> int:
-    """How many ``..`` are left over where each undoes the name before it.
+def settled(
+    names: list[bytes], leads: Callable[[list[bytes]], bool]
+) -> tuple[list[bytes], list[bytes]]:
+    """(the names that lead to what exists, the names still to be made there).
 
-    That is what they do among directories still to be made, which are no links; elsewhere only the
-    kernel knows.
+    Among directories still to be made, which are no links, each ``..`` undoes the name before it;
+    elsewhere only the kernel knows. So ``leads`` is asked there whether names lead to something; it
+    raises where they may not, and is asked of a name that is too long wherever it stands.
 
-    >>> rising([b"new", b"..", b"..", b"x"])
-    1
+    >>> settled([b"new", b"..", b"old", b"newer"], lambda names: names == [b"old"])
+    ([b'old'], [b'newer'])
     """
-    depth = risen = 0
+    there: list[bytes] = []
+    new: list[bytes] = []
     for name in names:
-        if name != b"..":
-            depth += name != b"."
-        elif depth:
-            depth -= 1
+        if new and name in (b".", b".."):
+            new = new[:-1] if name == b".." else new
+        elif new and len(name) <= _LONGEST_IN_BYTES:
+            new.append(name)
+        elif leads([*there, name]) and not new:
+            there.append(name)
         else:
-            risen += 1
-    return risen
+            new.append(name)
+    return there, new
 
 
+_LONGEST_IN_BYTES = 255  # what every file system takes, and most no more
 _RESERVED = frozenset('<>:"/\\|?*') | frozenset(map(chr, range(32)))
 _DIGITS = "0123456789\u00b9\u00b2\u00b3"  # Windows reads the superscripts as digits here
 _DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}) | {

@@ -440,9 +440,18 @@ class Root:
         """Make a directory; its parent must exist."""
         names.mkdir(self._handle, _parse(path), mode)
 
-    def makedirs(self, path: AnyPath, mode: int = 0o777, *, exist_ok: bool = False) -> None:
-        """Make a directory and those above it, which get 0777 less the umask."""
-        names.makedirs(self._handle, _parse(path), mode, exist_ok=exist_ok)
+    def makedirs(
+        self,
+        path: AnyPath,
+        mode: int = 0o777,
+        *,
+        exist_ok: bool = False,
+        parents_mode: int = 0o777,
+    ) -> None:
+        """Make a directory and those above it, which get ``parents_mode``, each less the umask."""
+        names.makedirs(
+            self._handle, _parse(path), mode, exist_ok=exist_ok, parents_mode=parents_mode
+        )
 
     def rmdir(self, path: AnyPath) -> None:
         """Remove an empty directory."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from safefs.drivers.base import Driver
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
@@ -571,3 +573,141 @@ def test_it_says_what_it_is(home: Path) -> None:
         assert repr(disk).startswith("<Disk 'n' Policy(")
         assert "LocalDriver" in repr(disk._driver)
     assert repr(disk) == "<Disk 'n' closed>"
+
+
+# What is refused changes nothing
+
+LONG = "l" * 256
+DOTS = Policy(top_level_dot_entries="refuse")
+FROM_ELSEWHERE = {"copy", "copy as new", "move"}
+PUTS: dict[str, Callable[[Disk, Any, str], object]] = {
+    "put": lambda disk, _, path: disk.put(path, b"1"),
+    "append": lambda disk, _, path: disk.append(path, b"1"),
+    "prepend": lambda disk, _, path: disk.prepend(path, b"1"),
+    "copy": lambda disk, source, path: disk.copy(source, path),
+    "copy as new": lambda disk, source, path: disk.copy(source, path, overwrite=False),
+    "move": lambda disk, source, path: disk.move(source, path),
+}
+
+
+def _driver(kind: str, home: Path, policy: Policy | None, directory_mode: int) -> Driver:
+    if kind == "memory":
+        return MemoryDriver(policy, directory_mode=directory_mode)
+    return LocalDriver(Root(home, policy=policy), directory_mode=directory_mode)
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+@pytest.mark.parametrize("directory_mode", [0o777, 0o700])
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("put", PUTS)
+@pytest.mark.parametrize(
+    ("path", "policy", "error"),
+    [
+        ("e/../..", None, EscapeError),
+        ("n/m/../../../x", None, EscapeError),
+        ("new/../full/../../../x", None, EscapeError),
+        ("q/r/NUL", Policy(portable_names=True), PolicyError),
+        ("v/../.hidden", DOTS, PolicyError),
+        ("v/../.hidden/x/y", DOTS, PolicyError),
+        ("new/..", None, OSError),
+        ("new/./..", None, OSError),
+        ("a/b/x/", None, OSError),
+        ("new/../full", None, OSError),
+        ("new/../f/x/y", None, NotADirectoryError),
+        (f"a/{LONG}", None, OSError),
+        (f"a/{LONG}/x", None, OSError),
+    ],
+)
+def test_a_refusal_leaves_no_directories(
+    home: Path,
+    kind: str,
+    directory_mode: int,
+    elsewhere: bool,
+    put: str,
+    path: str,
+    policy: Policy | None,
+    error: type[OSError],
+) -> None:
+    if elsewhere and put not in FROM_ELSEWHERE:
+        return
+    with Disk._over(_driver(kind, home, policy, directory_mode)) as disk:
+        with Disk._over(MemoryDriver()) as other:
+            for one in (disk, other):
+                one.put("f", b"f")
+                one.put("full/f", b"f")
+            before = disk.all_directories(), disk.all_files()
+            with pytest.raises(error):
+                PUTS[put](disk, other / "f" if elsewhere else "f", path)
+        assert (disk.all_directories(), disk.all_files()) == before
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+@pytest.mark.parametrize("directory_mode", [0o777, 0o700])
+@pytest.mark.parametrize(
+    ("path", "policy"),
+    [
+        ("n/m/../../../x", None),
+        ("v/../.hidden", DOTS),
+        ("v/../.hidden/x", DOTS),
+        ("new/../f", None),
+        ("new/../f/x", None),
+        (f"a/{LONG}", None),
+        (f"a/{LONG}/x", None),
+    ],
+)
+def test_a_directory_that_is_refused_leaves_none_above(
+    home: Path, kind: str, directory_mode: int, path: str, policy: Policy | None
+) -> None:
+    with Disk._over(_driver(kind, home, policy, directory_mode)) as disk:
+        disk.put("f", b"f")
+        for make in (
+            disk.make_directory,
+            lambda path: disk.put_file_as(path, io.BytesIO(b"1"), "name"),
+        ):
+            with pytest.raises(OSError):
+                make(path)
+            assert disk.all_directories() == []
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        ("tree/x/y", errno.EINVAL),
+        ("tree/sub/../x/y", errno.EINVAL),
+        ("new/../f", errno.ENOTDIR),
+        ("new/..", errno.EINVAL),
+    ],
+)
+def test_a_directory_that_cannot_move_there_makes_none(
+    home: Path, kind: str, path: str, number: int
+) -> None:
+    with Disk._over(_driver(kind, home, None, 0o777)) as disk:
+        disk.put("f", b"f")
+        disk.make_directory("tree/sub")
+        with pytest.raises(OSError) as caught:
+            disk.move("tree", path)
+        assert caught.value.errno == number
+        assert (caught.value.filename, caught.value.filename2) == ("tree", path)
+        assert disk.all_directories() == ["tree", "tree/sub"]
+        assert disk.move("tree", "deep/er/tree/") == "renamed"
+
+
+def test_a_link_that_leads_nowhere_on_the_way_leaves_no_directories(disk: Disk, home: Path) -> None:
+    (home / "dangling").symlink_to("gone")
+    with pytest.raises(FileNotFoundError):
+        disk.put("new/../dangling/x", b"1")
+    with pytest.raises(FileExistsError):
+        disk.make_directory("new/../dangling")
+    assert disk.all_directories() == []
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_dots_among_directories_that_are_made_lead_where_they_will(home: Path, kind: str) -> None:
+    with Disk._over(_driver(kind, home, None, 0o700)) as disk:
+        disk.put("new/../old/f", b"1")
+        disk.put("newer/../old/f", b"2")
+        disk.make_directory("newest/..")
+        assert disk.get("old/f") == b"2"
+        assert disk.directories() == ["new", "newer", "newest", "old"]
+        assert all(disk.stat(name).permissions == 0o700 for name in disk.directories())

@@ -81,8 +81,12 @@ class LocalDriver:
             yield "" if here == "." else here, directories, others
 
     def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:
+        most = self._directory_mode
+        if parents:
+            self._root.makedirs(path, mode & most, exist_ok=exist_ok, parents_mode=most)
+            return
         try:
-            self._mkdir(path, mode & self._directory_mode, parents=parents)
+            self._root.mkdir(path, mode & most)
         except OSError as error:
             if not exist_ok or error.errno not in (EEXIST, EINVAL):
                 raise
@@ -137,25 +141,6 @@ class LocalDriver:
         except OSError:
             return new  # what is wrong, the writing will say
         return S_IMODE(found) if S_ISREG(found) else new
-
-    def _mkdir(self, path: RelPath, mode: int, *, parents: bool) -> None:
-        if parents:
-            self._make_above(path)
-            self._root.makedirs(path, mode)
-        else:
-            self._root.mkdir(path, mode)
-
-    def _make_above(self, path: RelPath) -> None:
-        """Root makes the directories on the way by the umask; here they are as narrow as it."""
-        if self._directory_mode == 0o777:
-            return
-        names = path.names
-        for end in range(1, len(names)):
-            above = RelPath(b"/".join(names[:end]), path.shown)
-            try:
-                self._root.makedirs(above, self._directory_mode, exist_ok=True)
-            except FileExistsError:
-                return  # a file: the last step says ENOTDIR
 
 
 def _stat(found: os.stat_result) -> Stat:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 from safefs.audit import refused
 from safefs.drivers.base import Stat, kind_of
 from safefs.errors import EscapeError, PolicyError, SameFileError
-from safefs.paths import RelPath, rising
+from safefs.paths import RelPath, settled
 from safefs.policy import Policy
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class MemoryDriver:
                 self.policy.check(path, writes=True)
                 if self._is_directory(path) and not exist_ok:
                     raise _error(EEXIST, path)
-                self._make_above(path)
+                self._make_above(path, exist_ok=exist_ok)
             try:
                 self._mkdir(path, mode)
             except OSError as error:
@@ -437,15 +437,28 @@ class MemoryDriver:
         except (FileNotFoundError, NotADirectoryError):
             return False
 
-    def _make_above(self, path: RelPath) -> None:
+    def _make_above(self, path: RelPath, *, exist_ok: bool) -> None:
         names = path.names
         first = self._first_missing(names[:-1], path)
-        if risen := rising(names[first:]):
-            self._walked([*names[:first], *[b".."] * risen], path)  # refused before any is made
+        if first < len(names) - 1:
+            self._look_ahead(path, exist_ok=exist_ok)
         for end in range(first + 1, len(names)):
             above = RelPath(b"/".join(names[:end]), path.shown)
             if names[end - 1] not in (b".", b".."):
                 self._mkdir_if_missing(above)
+
+    def _look_ahead(self, path: RelPath, *, exist_ok: bool) -> None:
+        there, new = settled(path.names, lambda names: self._is_entry(names, path))
+        found = self._walked(there, path)
+        if not new and not (exist_ok and isinstance(found, _Directory)):
+            raise _error(EEXIST, path)
+
+    def _is_entry(self, names: list[bytes], path: RelPath) -> bool:
+        try:
+            self._walked(names, path)
+        except FileNotFoundError:
+            return False
+        return True
 
     def _first_missing(self, names: list[bytes], path: RelPath) -> int:
         for end in range(1, len(names) + 1):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import dataclass
-from errno import EEXIST, ESTALE
+from errno import EEXIST, EINVAL, EISDIR, ENOTDIR, ESTALE
 from typing import TYPE_CHECKING, Literal
 
 from safefs.drivers.content import Body
 from safefs.errors import SameFileError
-from safefs.paths import RelPath
+from safefs.operations.parent import Blame
+from safefs.paths import RelPath, settled
 
 if TYPE_CHECKING:
     from safefs.drivers.base import Driver, Stat
@@ -27,13 +28,47 @@ class End:
 # Directories above
 
 
-def make_parent(driver: Driver, where: RelPath) -> bool:
-    """Whether there are directories above that could be missing; they are not any more."""
-    above = where.split()[0].rstrip(b"/")
+def make_parent(
+    driver: Driver, where: RelPath, *, no_name: int = EISDIR, slash: int | None = EISDIR
+) -> bool:
+    """Whether there are directories above that could be missing; they are not any more.
+
+    What would be refused afterwards is refused before any is made: what the policy forbids, what
+    leads out, with ``no_name`` a last component of dots, with ``slash`` (unless that is None) a
+    slash behind it.
+    """
+    above, name, slashed = where.split()
     if not above:
         return False
-    driver.mkdir(RelPath(above, where.shown), 0o777, parents=True, exist_ok=True)
+    driver.policy.check(where, writes=True)
+    there, new = _settled(driver, where)
+    if name in (b".", b".."):
+        raise _error(no_name, where)
+    if slash and slashed:
+        raise _error(slash, where)
+    found = driver.stat(there) if new else driver.lstat(there)
+    if slash and not new and found.kind == "directory":
+        raise _error(EISDIR, where)
+    driver.mkdir(RelPath(above.rstrip(b"/"), where.shown), 0o777, parents=True, exist_ok=True)
     return True
+
+
+def _settled(driver: Driver, where: RelPath) -> tuple[RelPath, list[bytes]]:
+    """(what the path will lead to as far as it exists, the names still to be made there)."""
+
+    def leads(names: list[bytes]) -> bool:
+        try:
+            driver.lstat(RelPath(b"/".join(names), where.shown))
+        except FileNotFoundError:
+            return False
+        return True
+
+    there, new = settled(where.names, leads)
+    return RelPath(b"/".join(there) or b".", where.shown), new
+
+
+def _error(number: int, where: RelPath) -> OSError:
+    return OSError(number, os.strerror(number), where.shown)
 
 
 def write(driver: Driver, where: RelPath, content: Body, permissions: int | None = None) -> None:
@@ -52,10 +87,35 @@ def rename(here: End, there: End, *, overwrite: bool) -> None:
     try:
         here.driver.rename(here.path, there.path, overwrite=overwrite)
     except FileNotFoundError:
-        here.driver.lstat(here.path)  # a missing source is the error, and makes no directories
-        if not make_parent(there.driver, there.path):
-            raise
+        with Blame(here.path, there.path):
+            if not _make_parent_to_rename(here, there):
+                raise
         here.driver.rename(here.path, there.path, overwrite=overwrite)
+
+
+def _make_parent_to_rename(here: End, there: End) -> bool:
+    # A missing source is the error, and makes no directories.
+    source = here.driver.lstat(here.path)
+    moves_tree = source.kind == "directory"
+    if moves_tree:
+        _refuse_tree(source, there)
+    slash = None if moves_tree else ENOTDIR
+    return make_parent(there.driver, there.path, no_name=EINVAL, slash=slash)
+
+
+def _refuse_tree(source: Stat, there: End) -> None:
+    """Refuse to move a directory into itself or over a file, as rename(2) would further on."""
+    here, new = _settled(there.driver, there.path)
+    if not new:
+        if there.driver.lstat(here).kind != "directory":
+            raise _error(ENOTDIR, there.path)
+        return
+    root, at = there.driver.stat(RelPath(b".", here.shown)), there.driver.stat(here)
+    while not at.is_same_file(root):
+        if at.is_same_file(source):
+            raise _error(EINVAL, there.path)
+        here = RelPath(here.raw + b"/..", here.shown)
+        at = there.driver.stat(here)
 
 
 def copy_within(here: End, there: End, *, overwrite: bool) -> None:
@@ -63,9 +123,10 @@ def copy_within(here: End, there: End, *, overwrite: bool) -> None:
     try:
         here.driver.copy(here.path, there.path, overwrite=overwrite)
     except FileNotFoundError:
-        here.driver.stat(here.path)
-        if not make_parent(there.driver, there.path):
-            raise
+        with Blame(here.path, there.path):
+            here.driver.stat(here.path)
+            if not make_parent(there.driver, there.path):
+                raise
         here.driver.copy(here.path, there.path, overwrite=overwrite)
 
 
@@ -90,7 +151,12 @@ def _write_new(there: End, content: Body, permissions: int) -> None:
     above = there.path.split()[0]
     name = f"safefs-{secrets.token_hex(8)}.tmp".encode()
     draft = RelPath(above + name, there.path.shown)
-    write(there.driver, draft, content, permissions)
+    try:
+        there.driver.write(draft, content, permissions=permissions)
+    except FileNotFoundError:
+        if content.started or not make_parent(there.driver, there.path):
+            raise
+        there.driver.write(draft, content, permissions=permissions)
     try:
         there.driver.rename(draft, there.path, overwrite=False)
     except BaseException:

@@ -10,11 +10,13 @@ from safefs.audit import refused
 from safefs.errors import PolicyError
 from safefs.kernel import open_beneath, syscalls
 from safefs.operations.parent import Blame, Parent
-from safefs.paths import RelPath, rising
+from safefs.paths import RelPath, settled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from safefs.kernel.handle import Handle
+
+_ENTRY = syscalls.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def mkdir(handle: Handle, path: RelPath, mode: int) -> None:
@@ -22,7 +24,9 @@ def mkdir(handle: Handle, path: RelPath, mode: int) -> None:
         syscalls.mkdir(parent.name, mode, dir_fd=parent.fd)
 
 
-def makedirs(handle: Handle, path: RelPath, mode: int, *, exist_ok: bool) -> None:
+def makedirs(
+    handle: Handle, path: RelPath, mode: int, *, exist_ok: bool, parents_mode: int = 0o777
+) -> None:
     """Make a directory and those above it.
 
     Every step resolves anew from the root, so that a directory which is replaced by a link between
@@ -33,9 +37,12 @@ def makedirs(handle: Handle, path: RelPath, mode: int, *, exist_ok: bool) -> Non
         if exist_ok:
             return
         raise _exists(path)
-    for prefix in _missing(handle, path):
+    missing = _missing(handle, path)
+    if missing:
+        _look_ahead(handle, path, exist_ok=exist_ok)
+    for prefix in missing:
         try:
-            mkdir(handle, prefix, 0o777)
+            mkdir(handle, prefix, parents_mode)
         except FileExistsError:
             pass  # someone else was as quick; what is no directory fails at the next step
     if path.split()[1] in (b".", b".."):
@@ -59,27 +66,41 @@ def _is_directory(handle: Handle, path: RelPath) -> bool:
 
 
 def _missing(handle: Handle, path: RelPath) -> list[RelPath]:
-    """The directories above ``path`` that do not exist, from the top down.
-
-    Raises where they cannot be made, or would lead out (``new/../../x``): what is refused changes
-    nothing.
-    """
+    """The directories above ``path`` that do not exist, from the top down."""
     names = path.names
     missing = []
     for end in range(len(names) - 1, 0, -1):
         if names[end - 1] in (b".", b".."):
             continue
-        prefix = RelPath(b"/".join(names[:end]), path.shown)
+        prefix = _prefix(names[:end], path)
         try:
             syscalls.close(open_beneath(handle, prefix, syscalls.DIRECTORY))
             break
         except FileNotFoundError:
             missing.append(prefix)
-            first = end - 1
-    if missing and (risen := rising(names[first:])):
-        above = RelPath(b"/".join(names[:first] + [b".."] * risen), path.shown)
-        syscalls.close(open_beneath(handle, above, syscalls.DIRECTORY))
     return missing[::-1]
+
+
+def _look_ahead(handle: Handle, path: RelPath, *, exist_ok: bool) -> None:
+    """Raise what a later step would (``new/../../x``): what is refused changes nothing."""
+    there, new = settled(path.names, lambda names: _is_entry(handle, _prefix(names, path)))
+    found = _prefix(there, path)
+    if new:
+        syscalls.close(open_beneath(handle, found, syscalls.DIRECTORY))
+    elif not (exist_ok and _is_directory(handle, found)):
+        raise _exists(path)
+
+
+def _is_entry(handle: Handle, path: RelPath) -> bool:
+    try:
+        syscalls.close(open_beneath(handle, path, _ENTRY))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _prefix(names: list[bytes], path: RelPath) -> RelPath:
+    return RelPath(b"/".join(names) or b".", path.shown)
 
 
 def _exists(path: RelPath) -> OSError:
