@@ -7,12 +7,13 @@ proposal (``Place``), and opening it checks, on the descriptor that is then kept
 =============================  ==========  ===============  =====================================
 what                           whose       who else writes  where
 =============================  ==========  ===============  =====================================
-home                           ours, root  not everyone     absolute, not ``/``
+home                           ours, root  not everyone     absolute, not ``/`` by any name
 desktop, documents, downloads  ours, root  anyone           beneath home, or with consent outside;
 music, pictures, videos                                     never home itself or above it
 appdata, config, cache,        ours        not everyone     the same; made 0700 at first use
 state, logs
-runtime                        ours        not everyone     in ``XDG_RUNTIME_DIR``, itself 0700
+runtime                        ours        not everyone     in ``XDG_RUNTIME_DIR``, itself 0700;
+                                                            never home itself or above it
 temp                           ours        nobody           made 0700, removed at close
 =============================  ==========  ===============  =====================================
 
@@ -20,6 +21,8 @@ temp                           ours        nobody           made 0700, removed a
 (a home made by an installer, a mounted library of music): root could change it in any case. It is
 not believed where the application made the folder itself, and another user's folder never is, so a
 program run by ``sudo`` with its user's ``HOME`` stops here, before it leaves root's files there.
+Nor is a way that leads through another user's folder or link, or through a folder that everyone
+may change and that is not sticky: its owner would choose where the disk lies.
 
 What is not promised: nothing here stops a program of the same user. That a folder *was* in place is
 checked once, when it is opened; from then on it is held by descriptor.
@@ -28,11 +31,14 @@ checked once, when it is opened; from then on it is held by descriptor.
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
+import weakref
+from configparser import Error as NoConfiguration
 from dataclasses import dataclass
 from errno import ELOOP
 from pathlib import Path
-from stat import S_IMODE, S_ISVTX, S_IWOTH
+from stat import S_IMODE, S_IRWXG, S_IRWXO, S_IRWXU, S_ISLNK, S_ISREG, S_ISVTX, S_IWGRP, S_IWOTH
 from typing import TYPE_CHECKING, Literal
 
 from platformdirs import PlatformDirs
@@ -73,6 +79,10 @@ _VARIABLES = {
     RUNTIME: "XDG_RUNTIME_DIR",
 }
 _OURS_ALONE = 0o700
+_MAX_LINKS = 40  # as many as Linux follows
+_ITSELF = "is the home directory itself"
+_ABOVE = "is above the home directory"
+_LOOP = "is a link that leads to itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,8 @@ class Place:
         """
         if self.problem or self.path is None:
             raise self._unsafe(self.problem)
+        if self.home is not None and _is_top(self.home):
+            raise self._unsafe(_NO_HOME)
         if create and self.kind in ("app", "runtime"):
             self._make()
         real = self._existing()
@@ -121,17 +133,24 @@ class Place:
     def _existing(self) -> Path:
         try:
             return self._resolved(strict=True)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise MissingFolderError(self.name, self.path) from None
 
     def _resolved(self, *, strict: bool) -> Path:
+        """The real place of ``path``, once nobody else has a say on the way to it."""
+        problem = _distrusted_way(self.path or "")
+        if problem:
+            raise self._unsafe(problem)
         try:
-            return Path(self.path or "").resolve(strict=strict)
-        except (OSError, RuntimeError) as error:
-            # Python before 3.13 spells ELOOP as RuntimeError.
-            if isinstance(error, OSError) and error.errno != ELOOP:
-                raise
-            raise self._unsafe("is a link that leads to itself") from None
+            return _resolve(self.path or "", strict=strict)
+        except _LinkLoopError:
+            raise self._unsafe(_LOOP) from None
+
+    def _real_home(self, home: str) -> Path:
+        try:
+            return _resolve(home)
+        except _LinkLoopError:
+            raise self._unsafe(f"cannot be measured by the home directory, which {_LOOP}") from None
 
     def _opened(self, real: Path, policy: Policy) -> Root:
         try:
@@ -140,14 +159,19 @@ class Place:
             raise self._unsafe("is not a directory") from None
 
     def _check_where(self, real: Path) -> None:
-        if self.kind in ("home", "runtime") or self.home is None:
+        if self.kind == "home" or self.home is None:
             return
-        home = Path(self.home).resolve()
+        home = self._real_home(self.home)
         if real == home:
-            raise self._unsafe("is the home directory itself")
+            raise self._unsafe(_ITSELF)
         if home.is_relative_to(real):
-            raise self._unsafe("is above the home directory")
-        if not self.consented and not real.is_relative_to(home):
+            raise self._unsafe(_ABOVE)
+        if self.kind == "runtime" or self.consented:
+            return
+        # A place outside that leads back into home is as little what its user meant.
+        spelled = Path(os.path.normpath(self.path or ""))
+        said = (home, Path(os.path.normpath(self.home)))
+        if not real.is_relative_to(home) or not any(map(spelled.is_relative_to, said)):
             raise self._unsafe(
                 f"lies outside the home directory; outside_home={{{self.name!r}}} allows it"
             )
@@ -167,8 +191,10 @@ class Place:
     def _check_no_home_by_another_name(self, found: os.stat_result) -> None:
         if self.kind == "home" or self.home is None or not os.path.exists(self.home):
             return
-        if os.path.samestat(found, os.stat(self.home)):  # a bind mount of it
-            raise self._unsafe("is the home directory itself")
+        home = self._real_home(self.home)
+        for place, reason in ((home, _ITSELF), *((parent, _ABOVE) for parent in home.parents)):
+            if os.path.samestat(found, os.stat(place)):  # a bind mount of it
+                raise self._unsafe(reason)
 
     def _make(self) -> None:
         """Make the folder and what is missing above it, each 0700, beneath what there is."""
@@ -191,14 +217,13 @@ class Place:
         """Nothing is made for a user whose home is not there."""
         if self.kind == "runtime" or self.consented or self.home is None:
             return
-        if not there.is_relative_to(Path(self.home).resolve()):
+        if not there.is_relative_to(self._real_home(self.home)):
             raise MissingFolderError(HOME, self.home)
 
     def _check_parent(self, found: os.stat_result, there: Path) -> None:
-        if found.st_uid not in (os.geteuid(), 0):
-            raise self._unsafe(f"would lie in {str(there)!r}, which belongs to another user")
-        if found.st_mode & S_IWOTH and not found.st_mode & S_ISVTX:
-            raise self._unsafe(f"would lie in {str(there)!r}, which every user can write")
+        problem = _distrusted(found)
+        if problem:
+            raise self._unsafe(f"would lie in {str(there)!r}, which {problem}")
 
     def _check_runtime_base(self) -> None:
         """XDG base directory specification: owned by the user, and mode 0700."""
@@ -230,7 +255,10 @@ def places(
     consented = _consented(outside_home)
     home, problem = _home()
     dirs = PlatformDirs(app, author)
-    found = {HOME: Place(HOME, home, home, problem=problem), RUNTIME: _runtime(app)}
+    found = {
+        HOME: Place(HOME, home, home, problem=problem),
+        RUNTIME: _runtime(app, None if problem else home),
+    }
     for name in (*MEDIA, *APP):
         found[name] = _place(name, dirs, home, problem, consented=name in consented)
     return {name: found[name] for name in NAMES if name in found}
@@ -259,6 +287,9 @@ def _consented(names: Iterable[str]) -> frozenset[str]:
     return consented
 
 
+_NO_HOME = "cannot be known: the home directory of this user is '/'"
+
+
 def _home() -> tuple[str | None, str]:
     """The home directory as it is given, and why it can be none."""
     try:
@@ -267,17 +298,88 @@ def _home() -> tuple[str | None, str]:
         return None, "cannot be known: HOME is not set, and the system knows no home of this user"
     if not home.startswith("/"):
         return home, f"cannot be known: HOME is {home!r}, which is not an absolute path"
-    if not home.strip("/"):
-        return home, "cannot be known: the home directory of this user is '/'"
-    return home, ""
+    return home, _NO_HOME if _is_top(home) else ""
 
 
-def _runtime(app: str) -> Place:
+def _is_top(home: str) -> bool:
+    """Whether this is ``/``, under whatever name: everything would lie beneath such a home."""
+    try:
+        return _resolve(home) == Path("/") or os.path.samestat(os.stat(home), os.stat("/"))
+    except (_LinkLoopError, OSError):
+        return False  # not there, or not to be reached: opening says which
+
+
+class _LinkLoopError(Exception):
+    """A link that leads to itself."""
+
+
+def _resolve(path: str, *, strict: bool = False) -> Path:
+    try:
+        return Path(path).resolve(strict=strict)
+    except RuntimeError:  # how Python before 3.13 spells ELOOP
+        raise _LinkLoopError from None
+    except OSError as error:
+        if error.errno == ELOOP:
+            raise _LinkLoopError from None
+        raise
+
+
+def _distrusted_way(path: str) -> str:
+    """Why the way to ``path`` is not believed, or "". What ``path`` itself leads to is not judged.
+
+    As OpenSSH's StrictModes has it, whoever can change a directory or a link on the way chooses
+    where it leads. Links are read one by one, since each lies in directories of its own.
+    """
+    at, links, problem = "/", 0, ""
+    names = path.split("/")[::-1]
+    while names:
+        name = names.pop()
+        if name in ("", "."):
+            continue
+        entry = os.path.join(at, name)
+        try:
+            problem = _distrusted(os.lstat(at))
+            found = os.lstat(entry)
+        except (FileNotFoundError, NotADirectoryError):
+            found = None
+        if problem:
+            return f"lies beyond {at!r}, which {problem}"
+        if found is None:
+            return ""  # opening says so, or makes it
+        if name == "..":
+            at = os.path.dirname(at)  # right without asking: no component of it is a link
+            continue
+        if not S_ISLNK(found.st_mode):
+            at = entry
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            return _LOOP
+        problem = _distrusted(found)
+        if problem:
+            return f"lies beyond the link {entry!r}, which {problem}"
+        target = os.readlink(entry)
+        names += target.split("/")[::-1]
+        if target.startswith("/"):
+            at = "/"
+    return ""
+
+
+def _distrusted(found: os.stat_result) -> str:
+    """Who but us and root could change this, or ""."""
+    if found.st_uid not in (os.geteuid(), 0):
+        return f"belongs to another user (uid {found.st_uid})"
+    if found.st_mode & S_IWOTH and not found.st_mode & S_ISVTX and not S_ISLNK(found.st_mode):
+        return "can be written by every user"
+    return ""
+
+
+def _runtime(app: str, home: str | None) -> Place:
     value = os.environ.get("XDG_RUNTIME_DIR")
     if value is None:
         # No fallback: a folder in /tmp does not end with the login, and its name is anyone's.
         return Place(RUNTIME, None, problem="cannot be known: XDG_RUNTIME_DIR is not set")
-    return Place(RUNTIME, f"{value}/{app}", problem=_variable_problem("XDG_RUNTIME_DIR"))
+    return Place(RUNTIME, f"{value}/{app}", home, problem=_variable_problem("XDG_RUNTIME_DIR"))
 
 
 def _place(
@@ -289,9 +391,40 @@ def _place(
         home = None
         # A service without a home may still be told, by variable, where its folders are.
         problem = problem or ("" if consented and variable in os.environ else home_problem)
+    if not problem and name in MEDIA and variable not in os.environ:
+        problem = _user_dirs_problem(home or "")
     if problem:
         return Place(name, None, problem=problem)
-    return Place(name, str(getattr(dirs, _ATTRIBUTES[name])), home, consented)
+    path, problem = _answer(dirs, name)
+    return Place(name, path, home, consented, problem)
+
+
+def _answer(dirs: PlatformDirs, name: str) -> tuple[str | None, str]:
+    """What platformdirs says, and why that can be no place."""
+    try:
+        path = str(getattr(dirs, _ATTRIBUTES[name]))
+    except (NoConfiguration, OSError, RuntimeError, ValueError) as error:
+        return None, f"cannot be known: {error}"
+    if not path.startswith("/") or "\0" in path:
+        return None, f"cannot be known: it is said to be {path!r}, which is not an absolute path"
+    return path, ""
+
+
+def _user_dirs_problem(home: str) -> str:
+    """Why ``user-dirs.dirs`` is not to be opened, which platformdirs would do; "" if it may be."""
+    config = os.environ.get("XDG_CONFIG_HOME", "")
+    path = os.path.join(config if config.startswith("/") else f"{home}/.config", "user-dirs.dirs")
+    try:
+        problem = _distrusted_way(path)
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        return f"cannot be known: {path!r}: {error.strerror}"
+    if not problem and not S_ISREG(found.st_mode):  # a FIFO would be waited for, for ever
+        problem = "is not a file"
+    problem = problem or _distrusted(found)
+    return f"cannot be known: {path!r} is not read: it {problem}" if problem else ""
 
 
 def _variable_problem(variable: str) -> str:
@@ -318,34 +451,96 @@ def _stat_without_links(real: Path) -> os.stat_result:
 class TemporaryFolder:
     """A new directory, 0700, under an unforeseeable name, until ``remove``.
 
-    ``root`` is held by this object; take ``root.subroot(".")`` for a holder of its own.
+    ``root`` is held by this object; take ``root.subroot(".")`` for a holder of its own. An object
+    that is dropped, or still there at exit, is removed too.
+
+    Raises ``UnsafeFolderError`` where another user could exchange the directory for another one.
     """
 
     def __init__(self, app: str) -> None:
-        path = tempfile.mkdtemp(prefix=f"{app}-")
-        parent, self._name = os.path.split(path)
-        self.path = path
-        self._parent = Root(parent)
-        self.root = Root(path)
-        self._maker = os.getpid()
+        directory = tempfile.gettempdir()
+        name = f"{app}-{secrets.token_hex(8)}"
+        self.path = os.path.join(directory, name)
+        parent = Root(directory)
+        try:
+            self._check_parent(directory, parent.stat("."))
+            parent.mkdir(name, _OURS_ALONE)
+            self.root = self._opened(parent, name)
+        except BaseException:
+            parent.close()
+            raise
+        self._remove = weakref.finalize(self, _remove, parent, self.root, name, os.getpid())
+
+    def _check_parent(self, directory: str, found: os.stat_result) -> None:
+        problem = _distrusted(found)
+        if not problem and found.st_mode & S_IWGRP and not found.st_mode & S_ISVTX:
+            problem = "can be written by its group"
+        if problem:
+            reason = f"would lie in {directory!r}, which {problem}"
+            raise UnsafeFolderError(TEMP, self.path, reason)
+
+    def _opened(self, parent: Root, name: str) -> Root:
+        root = parent.subroot(name)
+        try:
+            found = root.stat(".")
+            # The name itself is this very directory, and no link to another one.
+            ours = os.path.samestat(found, parent.lstat(name)) and found.st_uid == os.geteuid()
+            if not ours or found.st_mode & _ALL != _OURS_ALONE:
+                raise UnsafeFolderError(TEMP, self.path, "was replaced while it was made")
+        except BaseException:
+            root.close()
+            raise
+        return root
 
     def remove(self) -> None:
         """Remove it with all it holds, unless this process is a fork of the one that made it.
 
-        It is emptied by descriptor and only then removed by name: whatever may stand under that
-        name by now, nothing but an empty directory goes. May be called twice.
+        It is emptied by descriptor and only then removed by name, in the directory that is held
+        since it was made: whatever may stand under that name by now, nothing but an empty directory
+        goes. That it is gone already is no error. May be called twice.
         """
-        if self.root.closed:
+        self._remove()
+
+
+_ALL = S_IRWXU | S_IRWXG | S_IRWXO  # not setgid, which a directory has from its parent
+
+
+def _remove(parent: Root, root: Root, name: str, maker: int) -> None:
+    with parent, root:
+        if os.getpid() != maker:
             return
-        with self._parent, self.root:
-            if os.getpid() == self._maker:
-                _empty(self.root)
-                self._parent.rmdir(self._name)
+        try:
+            _empty(root)
+            parent.rmdir(name)
+        except FileNotFoundError:
+            pass  # a cleaner of temporary files came first
 
 
 def _empty(root: Root) -> None:
+    try:
+        _remove_entries(root)
+    except PermissionError:
+        _unlock(root)
+        _remove_entries(root)
+
+
+def _remove_entries(root: Root) -> None:
     for name in root.listdir("."):
-        if root.is_dir(name) and not root.is_symlink(name):
-            root.remove_tree(name)
-        else:
-            root.unlink(name)
+        try:
+            if root.is_dir(name) and not root.is_symlink(name):
+                root.remove_tree(name)
+            else:
+                root.unlink(name)
+        except FileNotFoundError:
+            pass
+
+
+def _unlock(root: Root) -> None:
+    """Let the owner into each directory again, before it is entered."""
+    root.chmod(".", _OURS_ALONE)
+    for at, names, _ in root.walk("."):
+        for name in names:
+            try:
+                root.chmod(f"{at}/{name}", _OURS_ALONE)
+            except FileNotFoundError:
+                pass

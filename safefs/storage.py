@@ -300,8 +300,10 @@ def _temporary(app: str, policy: Policy) -> Slot:
         remove = weakref.finalize(opened.disk, folder.remove)
 
         def close() -> None:
-            remove()
-            opened.close()
+            try:
+                remove()
+            finally:
+                opened.close()
 
         return Opened(opened.disk, close)
 

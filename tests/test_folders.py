@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -240,7 +244,7 @@ def test_a_folder_that_every_user_can_write_is_refused(name: str, home: Path) ->
 def test_nothing_is_made_where_every_user_can_rename_it(home: Path) -> None:
     (home / ".cache").mkdir()
     (home / ".cache").chmod(0o777)
-    assert "which every user can write" in _reason("cache")
+    assert "which can be written by every user" in _reason("cache")
     (home / ".cache").chmod(0o1777)  # sticky: only the owner of an entry renames it
     _place("cache").open().close()
 
@@ -348,7 +352,7 @@ def test_a_runtime_directory_of_another_user_is_refused(
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where temporary directories are made."""
     made = tmp_path / "tmp"
-    made.mkdir()
+    made.mkdir(mode=0o700)
     monkeypatch.setattr("tempfile.tempdir", str(made))
     return made
 
@@ -385,9 +389,109 @@ def test_what_stands_under_its_name_later_is_not_removed(temporary: Path) -> Non
 
 def test_a_fork_does_not_remove_its_parent_s_folder(temporary: Path) -> None:
     folder = TemporaryFolder("app")
-    folder._maker += 1
+    pid = os.fork()
+    if pid == 0:
+        folder.remove()
+        os._exit(0 if folder.root.closed else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert os.listdir(temporary) == [os.path.basename(folder.path)]
     folder.remove()
-    assert len(list(temporary.iterdir())) == 1
+    assert os.listdir(temporary) == []
+
+
+def test_a_temporary_folder_that_is_dropped_goes(temporary: Path) -> None:
+    folder = TemporaryFolder("app")
+    folder.root.write_text("a", "")
+    del folder
+    gc.collect()
+    assert os.listdir(temporary) == []
+
+
+def test_a_temporary_folder_that_a_cleaner_removed_is_gone_without_an_error(
+    temporary: Path,
+) -> None:
+    folder = TemporaryFolder("app")
+    os.rmdir(folder.path)
+    folder.remove()
+    assert folder.root.closed
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o770])
+def test_a_temporary_folder_is_not_made_where_others_could_exchange_it(
+    mode: int, temporary: Path
+) -> None:
+    """The attack: its name is swapped for a link to the documents, and close empties those."""
+    temporary.chmod(mode)
+    with pytest.raises(UnsafeFolderError, match=r"would lie in .* can be written by") as caught:
+        TemporaryFolder("app")
+    assert caught.value.disk == "temp"
+    assert os.listdir(temporary) == []
+    temporary.chmod(mode | stat.S_ISVTX)
+    TemporaryFolder("app").remove()
+
+
+@needs_root
+def test_a_temporary_folder_is_not_made_in_another_user_s(temporary: Path) -> None:
+    os.chown(temporary, STRANGER, STRANGER)
+    with pytest.raises(UnsafeFolderError, match="belongs to another user"):
+        TemporaryFolder("app")
+
+
+@pytest.mark.parametrize("swap", ["link", "mode"])
+def test_a_temporary_folder_that_was_exchanged_while_it_was_made_is_refused(
+    swap: str, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack: between mkdir and open, the name becomes a link to another of our folders."""
+    (temporary / "ours").mkdir(mode=0o700)
+    (temporary / "ours" / "kept").touch()
+    real = Root.mkdir
+
+    def mkdir(self: Root, path: str, mode: int = 0o777) -> None:
+        real(self, path, mode)
+        if swap == "link":
+            (temporary / path).rmdir()
+            (temporary / path).symlink_to("ours")
+        else:
+            (temporary / path).chmod(0o755)
+
+    monkeypatch.setattr(Root, "mkdir", mkdir)
+    with pytest.raises(UnsafeFolderError, match="was replaced while it was made"):
+        TemporaryFolder("app")
+    assert (temporary / "ours" / "kept").exists()
+
+
+def test_a_temporary_folder_keeps_to_0700_beneath_a_setgid_directory(temporary: Path) -> None:
+    temporary.chmod(0o2700)
+    TemporaryFolder("app").remove()
+
+
+_LOCKED = """
+import os, sys, tempfile
+from safefs.folders import TemporaryFolder
+tempfile.tempdir = sys.argv[1]
+folder = TemporaryFolder("app")
+folder.root.makedirs("a/b")
+folder.root.write_text("a/b/c", "")
+folder.root.write_text("a/d", "")
+for name, mode in (("a/b", 0), ("a", 0), (".", 0o500)):
+    folder.root.chmod(name, mode)
+try:
+    folder.root.listdir("a")
+except PermissionError:
+    folder.remove()
+    sys.exit(len(os.listdir(sys.argv[1])))
+sys.exit("nothing was locked")
+"""
+
+
+def test_a_temporary_folder_goes_though_its_directories_are_locked(temporary: Path) -> None:
+    plain = [sys.executable, "-c", _LOCKED, str(temporary)]
+    if os.geteuid() == 0:  # whom no mode stops, unless it gives that right away
+        if not shutil.which("setpriv"):
+            pytest.skip("setpriv is not there")
+        plain = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *plain]
+    done = subprocess.run(plain, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # -- names -------------------------------------------------------------------------------------
