@@ -142,7 +142,9 @@ def _entry(name: str, value: object, source: str) -> DiskEntry:
     path = _path(table.get("path"), source, name)
     create = table.get("create", False)
     if not isinstance(create, bool):
-        raise ConfigError(source, f"{key}.create", f"is true or false, not {shortened(create)}")
+        raise ConfigError(
+            source, f"{key}.create", f"must be true or false, not {shortened(create)}"
+        )
     if create and path is None:
         raise ConfigError(source, f"{key}.create", "needs a path")
     return DiskEntry(name, path, create, _rights(table, source, key))
@@ -155,7 +157,7 @@ def _path(path: object, source: str, name: str) -> str | None:
             raise ConfigError(source, key, "is missing")
         return None
     if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
-        raise ConfigError(source, key, f"is an absolute path, not {shortened(path)}")
+        raise ConfigError(source, key, f"must be an absolute path, not {shortened(path)}")
     if name == TEMP:
         raise ConfigError(source, key, "cannot be: temp is made anew, and removed, by each Storage")
     return path
@@ -173,5 +175,5 @@ def _rights(table: Mapping[str, Any], source: str, key: str) -> dict[str, Any]:
 
 def _table(value: object, source: str, key: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise ConfigError(source, key, f"is a table, not {shortened(value)}")
+        raise ConfigError(source, key, f"must be a table, not {shortened(value)}")
     return value

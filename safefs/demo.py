@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _WIDTH = 100  # columns
 _CODE, _SOURCE, _TRIED, _SAID = 56, 24, 24, 42
 _CSV = "item,price\ntea,3.20\ncoffee,4.50\n"
-_NO_PANDAS = "pandas is not installed; get it with: pip install 'safefs[demo]'"
+_NO_PANDAS = "pandas is not installed; get it with: pip install pandas"
 
 
 def run(say: Say) -> int:

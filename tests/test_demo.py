@@ -52,7 +52,7 @@ def test_without_pandas_it_says_how_to_get_it_and_is_no_success(
     monkeypatch.setattr(demo, "load", list)
     lines = list[str]()
     assert demo.run(lines.append) == 1
-    assert "  pandas is not installed; get it with: pip install 'safefs[demo]'" in lines
+    assert "  pandas is not installed; get it with: pip install pandas" in lines
 
 
 def test_a_wall_that_does_not_hold_ends_it() -> None:

@@ -25,11 +25,7 @@ from fsspec.utils import read_block, stringify_path
 from safefs.audit import refused
 from safefs.diskpath import DiskPath, whereabouts
 from safefs.drivers.base import is_absence
-from safefs.errors import (
-    EscapeError,
-    InvalidPathError,
-    UnknownDiskError,
-)
+from safefs.errors import EscapeError, InvalidPathError, UnknownDiskError
 from safefs.integrations import registry
 
 if TYPE_CHECKING:

@@ -32,6 +32,8 @@ class FakeStorage(Storage):
         self, app: str = "fake", *, memory: bool = True, disks: Iterable[str] = ()
     ) -> None:
         check_app(app)
+        if isinstance(disks, str):
+            raise TypeError(f"disks is a list of names: disks=[{disks!r}]")
         self._folder = None if memory else TemporaryFolder(app)
         names = dict.fromkeys((*NAMES, *map(check_name, disks)))
         self._begin(app, {name: self._slot_of(name) for name in names})
