@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import stat
 import sys
 from contextlib import contextmanager
+from errno import ENOENT
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -471,7 +471,7 @@ def _keep_going(places: Iterable[Place], act: Callable[[Place], object]) -> int:
 
 def _pour(storage: Storage, place: Place, output: BinaryIO) -> None:
     with _reading(storage, place) as file:
-        _copy(place, file, output)
+        output.writelines(_chunks(place, file))
 
 
 @contextmanager
@@ -483,14 +483,9 @@ def _reading(storage: Storage, place: Place) -> Iterator[BinaryIO]:
         yield file
 
 
-def _copy(place: Place, file: BinaryIO, output: BinaryIO) -> None:
-    """Errors of the file name its place; those of the output are not of any disk."""
-
-    def read() -> bytes:
-        with _naming(place):
-            return file.read(_CHUNK)
-
-    output.writelines(iter(read, b""))
+def _chunks(place: Place, file: BinaryIO) -> Iterator[bytes]:
+    """Errors of the file name its place; those of what it is written to are of no disk."""
+    return _each(place, iter(lambda: file.read(_CHUNK), b""))
 
 
 def _put(arguments: argparse.Namespace) -> int:
@@ -526,6 +521,8 @@ def _get(arguments: argparse.Namespace) -> int:
 
 def _save(file: BinaryIO, local: str, place: Place) -> None:
     """As a whole, unless it is to a device or a pipe: a failed get leaves the file that was."""
+    if local.endswith("/"):
+        raise FileNotFoundError(ENOENT, "no such directory", local)
     try:
         found = os.stat(local)
     except FileNotFoundError:
@@ -534,13 +531,18 @@ def _save(file: BinaryIO, local: str, place: Place) -> None:
         raise SameFileError(str(place), local)
     if found is not None and not stat.S_ISREG(found.st_mode):
         with open(local, "wb") as copy:
-            shutil.copyfileobj(file, copy)
+            copy.writelines(_chunks(place, file))
         return
     from safefs.root import Root
 
     folder, name = os.path.split(os.path.realpath(local))
     with Root(folder) as root:
-        root.replace_file(name, iter(lambda: file.read(_CHUNK), b""))
+        try:
+            root.replace_file(name, _chunks(place, file))
+        except OSError as error:
+            if error.filename in (None, name):
+                error.filename = local
+            raise
 
 
 def _cp(arguments: argparse.Namespace) -> int:
@@ -739,7 +741,7 @@ _COMMANDS: tuple[
     ("stat", _stat, "say what is known of an entry", _add_places),
     ("du", _du, "add up the sizes of files", _add_places),
     ("cat", _cat, "print files", _add_places),
-    ("put", _put, "copy a local file to a disk, replacing and making parents", _add_put),
+    ("put", _put, "copy a local file to a disk; replaces a file, and makes parents", _add_put),
     ("get", _get, "copy a file of a disk to a local one", _add_get),
     ("cp", _cp, "copy a file, from disk to disk too", _add_two),
     ("mv", _mv, "move a file, or within one disk a directory", _add_two),

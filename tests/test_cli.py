@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -266,6 +267,22 @@ def test_an_error_names_the_place(argv: list[str], said: str, sh: Shell, tree: P
 def test_an_error_of_a_local_file_is_of_no_disk(sh: Shell, tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
     assert sh.fails("put", missing, "documents:") == f"{missing}: No such file or directory"
+
+
+def test_get_names_the_local_file_that_cannot_be_written(
+    sh: Shell, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = f"{tmp_path}/new/"
+    assert sh.fails("get", "documents:a/b.txt", new) == f"{new}: no such directory"
+
+    def full(_: object, name: str, __: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", name)
+
+    monkeypatch.setattr("safefs.root.Root.replace_file", full)
+    monkeypatch.chdir(tmp_path)
+    assert sh.fails("get", "documents:a/b.txt", "x") == "x: No space left on device"
+    there = f"{tmp_path}/x"
+    assert sh.fails("get", "documents:a/b.txt", there) == f"{there}: No space left on device"
 
 
 def test_a_disk_itself_is_not_made_moved_or_copied(sh: Shell) -> None:
