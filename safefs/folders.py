@@ -38,7 +38,18 @@ from configparser import Error as NoConfiguration
 from dataclasses import dataclass
 from errno import ELOOP
 from pathlib import Path
-from stat import S_IMODE, S_IRWXG, S_IRWXO, S_IRWXU, S_ISLNK, S_ISREG, S_ISVTX, S_IWGRP, S_IWOTH
+from stat import (
+    S_IMODE,
+    S_IRWXG,
+    S_IRWXO,
+    S_IRWXU,
+    S_ISDIR,
+    S_ISLNK,
+    S_ISREG,
+    S_ISVTX,
+    S_IWGRP,
+    S_IWOTH,
+)
 from typing import TYPE_CHECKING, Literal
 
 from platformdirs import PlatformDirs
@@ -338,7 +349,8 @@ def _distrusted_way(path: str) -> str:
             continue
         entry = os.path.join(at, name)
         try:
-            problem = _distrusted(os.lstat(at))
+            holder = os.lstat(at)
+            problem = _distrusted(holder) if S_ISDIR(holder.st_mode) else ""
             found = os.lstat(entry)
         except (FileNotFoundError, NotADirectoryError):
             found = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import gc
 import os
 import shutil
@@ -268,6 +269,145 @@ def test_what_was_exchanged_while_it_was_opened_is_refused(
         _place("documents").open()
 
 
+@needs_root
+@pytest.mark.parametrize("name", ["documents", "appdata"])
+@pytest.mark.parametrize("how", ["folder", "link", "beyond a link"])
+def test_a_way_that_another_user_could_turn_is_refused(
+    how: str, name: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack: what a variable names lies with another user, who links it to our own ~/.ssh."""
+    (home / ".ssh").mkdir()
+    theirs = tmp_path / "theirs"
+    if how == "link":
+        theirs.symlink_to(home / ".ssh")
+    else:
+        theirs.mkdir()
+        (theirs / "app").symlink_to(home / ".ssh")
+    os.chown(theirs, STRANGER, STRANGER, follow_symlinks=False)
+    (tmp_path / "mine").symlink_to("theirs")
+    way = {"folder": theirs / "app", "link": theirs, "beyond a link": tmp_path / "mine" / "app"}
+    monkeypatch.setenv("XDG_DOCUMENTS_DIR", str(way[how]))
+    monkeypatch.setenv("XDG_DATA_HOME", str(way[how] / "deeper"))
+    reason = _reason(name, {name})
+    assert f"{str(theirs)!r}, which belongs to another user (uid {STRANGER})" in reason
+    assert list((home / ".ssh").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["documents", "appdata"])
+def test_a_way_that_every_user_could_turn_is_refused(
+    name: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "real").mkdir()
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "link").symlink_to(home / "real")
+    (tmp_path / "open").chmod(0o777)
+    monkeypatch.setenv("XDG_DOCUMENTS_DIR", f"{tmp_path}/open/link")
+    monkeypatch.setenv("XDG_DATA_HOME", f"{tmp_path}/open/../open/link")
+    assert f"'{tmp_path}/open', which can be written by every user" in _reason(name, {name})
+    (tmp_path / "open").chmod(0o1777)
+    _place(name, {name}).open().close()
+
+
+def test_a_place_outside_that_leads_into_home_needs_consent(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / ".ssh").mkdir()
+    (tmp_path / "link").symlink_to(home / ".ssh")
+    monkeypatch.setenv("XDG_MUSIC_DIR", str(tmp_path / "link"))
+    assert "lies outside" in _reason("music")
+    _place("music", {"music"}).open().close()
+
+
+def test_a_home_by_another_name_is_home_all_the_same(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where ``/home`` is a link to ``/var/home``."""
+    (tmp_path / "other").symlink_to("home")
+    monkeypatch.setenv("HOME", str(tmp_path / "other"))
+    _place("appdata").open().close()
+    monkeypatch.setenv("XDG_MUSIC_DIR", str(home / "Music"))
+    (home / "Music").mkdir()
+    _place("music").open().close()
+
+
+def test_more_links_than_linux_follows_are_a_loop(home: Path) -> None:
+    (home / "0").mkdir()
+    for number in range(41):
+        (home / f"{number + 1}").symlink_to(f"{number}")
+    (home / "Music").symlink_to("39")  # forty in all
+    _place("music").open().close()
+    (home / "Music").unlink()
+    (home / "Music").symlink_to("40")
+    assert _reason("music") == "is a link that leads to itself"
+
+
+# -- what platformdirs is asked, and answers -----------------------------------------------------
+
+
+@pytest.fixture
+def user_dirs(home: Path) -> Path:
+    (home / ".config").mkdir()
+    (home / "Documents").mkdir()
+    return home / ".config" / "user-dirs.dirs"
+
+
+@pytest.mark.parametrize("answer", ["", "project", "/a\0b"])
+def test_an_answer_that_can_be_no_place_is_refused(
+    answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("safefs.folders.PlatformDirs.user_music_path", Path(answer))
+    assert "which is not an absolute path" in _reason("music")
+    assert _place("documents").problem == ""
+
+
+@pytest.mark.parametrize(
+    "error", [configparser.ParsingError("x"), UnicodeDecodeError("a", b"b", 0, 1, "c"), OSError()]
+)
+def test_no_answer_hurts_only_its_own_disk(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: object) -> Path:
+        raise error
+
+    monkeypatch.setattr("safefs.folders.PlatformDirs.user_music_path", property(fail))
+    assert _reason("music").startswith("cannot be known")
+    assert _place("documents").problem == ""
+
+
+@pytest.mark.parametrize("line", ['""', '"proj"', "no line", '"\xff"', '"$HOME/\0"'])
+def test_a_line_that_cannot_be_meant_gives_no_place_outside_home(
+    line: str, user_dirs: Path, home: Path
+) -> None:
+    user_dirs.write_bytes(f"XDG_DOCUMENTS_DIR={line}\nnonsense\n".encode("latin-1"))
+    (place, path) = (_place("documents"), _place("documents").path)
+    assert place.problem or (path and path.startswith(str(home)))
+
+
+def test_user_dirs_as_a_fifo_is_not_waited_for(
+    user_dirs: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(user_dirs)
+    assert "is not a file" in _reason("documents")
+    monkeypatch.setenv("XDG_DOCUMENTS_DIR", str(home / "Documents"))
+    _place("documents").open().close()
+    _place("appdata").open().close()
+
+
+@pytest.mark.parametrize("who", ["everyone", "another user", "nobody"])
+def test_user_dirs_that_another_user_could_write_is_not_read(who: str, user_dirs: Path) -> None:
+    user_dirs.write_text('XDG_DOCUMENTS_DIR="$HOME/.ssh"\n')
+    if who == "everyone":
+        user_dirs.chmod(0o666)
+    elif who == "nobody":
+        user_dirs.unlink()
+        user_dirs.symlink_to(user_dirs)
+    elif os.geteuid() == 0:
+        os.chown(user_dirs, STRANGER, STRANGER)
+    else:
+        pytest.skip("only root can give a file away")
+    assert str(user_dirs) in _reason("documents")
+
+
 # -- home --------------------------------------------------------------------------------------
 
 
@@ -278,6 +418,52 @@ def test_a_home_that_can_be_none_is_refused(
 ) -> None:
     monkeypatch.setenv("HOME", value)
     assert said in _reason(name)
+
+
+@pytest.mark.parametrize("name", ["home", "documents", "appdata"])
+@pytest.mark.parametrize("value", ["/tmp/..", "/..", "//", "/./", "/proc/self/root", "link"])
+def test_a_home_is_not_the_top_by_any_name(
+    value: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to("/")
+    monkeypatch.setenv("HOME", str(tmp_path / "link") if value == "link" else value)
+    assert "the home directory of this user is '/'" in _reason(name)
+
+
+@pytest.mark.parametrize("name", ["home", "documents", "appdata", "runtime"])
+def test_a_home_that_becomes_the_top_later_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("HOME", str(tmp_path / "link"))
+    place = _place(name)
+    (tmp_path / "link").symlink_to("/")
+    with pytest.raises(UnsafeFolderError, match="the home directory of this user is '/'"):
+        place.open()
+
+
+def test_a_home_that_leads_to_itself_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "music").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "loop"))
+    monkeypatch.setenv("XDG_MUSIC_DIR", str(tmp_path / "music"))
+    for name in ("home", "appdata", "documents", "music"):
+        with pytest.raises(UnsafeFolderError):
+            _place(name).open()
+
+
+def test_a_home_beneath_a_file_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``/dev/null`` is the home of many a service."""
+    monkeypatch.setenv("HOME", "/dev/null")
+    for name in ("documents", "appdata"):
+        with pytest.raises(MissingFolderError):
+            _place(name).open()
+    with pytest.raises(MissingFolderError):
+        _place("config").open(create=False)
+    assert _reason("home") == "is not a directory"
 
 
 def test_a_home_that_is_not_there_is_missing_and_is_not_made(
@@ -319,6 +505,35 @@ def test_runtime_is_where_the_login_says_and_ours_alone(
     with _place("runtime").open() as root:
         root.write_text("socket", "")
     assert _mode(tmp_path / "run" / "app") == 0o700
+
+
+@pytest.mark.parametrize("above", [0, 1])
+def test_runtime_is_neither_home_nor_above_it(
+    above: int, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack: the directory above home is named, for an application that is named as home."""
+    deeper = home / "user"
+    deeper.mkdir()
+    monkeypatch.setenv("HOME", str(deeper))
+    (home, deeper)[1 - above].chmod(0o700)
+    run = (home, tmp_path)[above]
+    run.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(run))
+    name = ("user", "home")[above]
+    with pytest.raises(UnsafeFolderError, match=("itself", "above")[above]):
+        places(name)["runtime"].open()
+
+
+def test_a_folder_above_home_by_another_name_is_refused(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a bind mount of it: another path, the same directory."""
+    (tmp_path / "bound").mkdir()
+    monkeypatch.setenv("XDG_MUSIC_DIR", str(tmp_path / "bound"))
+    with Root(tmp_path) as above:
+        found = above.stat(".")
+    with pytest.raises(UnsafeFolderError, match="is above the home directory"):
+        _place("music")._check_no_home_by_another_name(found)
 
 
 def test_runtime_without_the_variable_is_an_error_and_never_tmp() -> None:

@@ -43,7 +43,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in MEDIA:
         (home / name.capitalize()).mkdir()
     (tmp_path / "run").mkdir(mode=0o700)
-    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp").mkdir(mode=0o700)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
@@ -335,8 +335,35 @@ def test_every_disk_is_closed_though_one_of_them_cannot_be(
         storage.close()
     assert first.closed
     assert last.closed
-    monkeypatch.undo()
-    temp.close()
+    assert temp.closed
+
+
+def test_temp_that_a_cleaner_removed_is_closed_without_an_error(tmp_path: Path) -> None:
+    with Storage("Acme Notes") as storage:
+        temp = storage["temp"]
+        for found in (tmp_path / "tmp").iterdir():
+            found.rmdir()
+    assert temp.closed
+
+
+def test_temp_where_others_could_exchange_it_hurts_only_its_own_disk(tmp_path: Path) -> None:
+    (tmp_path / "tmp").chmod(0o777)
+    with Storage("Acme Notes") as storage:
+        with pytest.raises(UnsafeFolderError):
+            storage.disk("temp")
+        storage.disk("appdata")
+
+
+def test_a_service_whose_home_is_no_directory_has_the_disks_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/dev/null")
+    with Storage("Acme Notes") as storage:
+        for name in ("appdata", "documents"):
+            with pytest.raises(MissingFolderError):
+                storage.disk(name)
+        storage["temp"].put("a", "")
+        storage["runtime"].put("a", "")
 
 
 def test_it_survives_a_fork_while_a_thread_opens_a_disk(storage: Storage) -> None:
@@ -452,6 +479,15 @@ def test_a_fake_has_the_same_disks_and_touches_nothing(
         with storage.register("documents"):
             assert registry.find("documents") is storage["documents"]
     assert sorted(home.rglob("*")) == before
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_fake_that_is_only_dropped_leaves_nothing(tmp_path: Path) -> None:
+    storage = Storage.fake(memory=False)
+    storage["documents"].put("a", "")
+    assert len(list((tmp_path / "tmp").iterdir())) == 1
+    del storage
+    gc.collect()
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
