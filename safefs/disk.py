@@ -10,8 +10,8 @@ import os
 import secrets
 import threading
 import weakref
-from contextlib import nullcontext
-from errno import EISDIR, EXDEV
+from contextlib import ExitStack, nullcontext, suppress
+from errno import EINVAL, EISDIR, EXDEV
 from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 from safefs.diskpath import DiskPath, whereabouts
 from safefs.drivers import transfer
 from safefs.drivers.base import is_absence
-from safefs.drivers.content import CHUNK, Body, before, check_file, encoded, harmless_suffix
+from safefs.drivers.content import CHUNK, Body, behind, check_file, encoded, harmless_suffix
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.transfer import End
 from safefs.errors import InvalidPathError
@@ -73,6 +73,8 @@ class Disk:
         create: bool = False,
     ) -> None:
         _check_name(name)
+        if not isinstance(policy, Policy | None):
+            raise TypeError(f"policy is a Policy, not {type(policy).__name__}")
         self._begin(LocalDriver.at(directory, policy=policy, create=create), name)
 
     @classmethod
@@ -171,8 +173,15 @@ class Disk:
         return self.get(path).decode(encoding, errors)
 
     def json(self, path: AnyPath) -> Any:
-        """The value of a JSON file (UTF-8, -16 or -32); ``json.JSONDecodeError`` for another."""
-        return json.loads(self.get(path))
+        """The value of a JSON file in UTF-8, -16 or -32.
+
+        ``ValueError`` for any other content: ``json.JSONDecodeError`` for what is no JSON,
+        ``UnicodeDecodeError`` for what is no text, and itself for what is nested too deep to read.
+        """
+        try:
+            return json.loads(self.get(path))
+        except RecursionError:
+            raise ValueError(f"the JSON in {path!r} is nested too deep") from None
 
     def read_stream(self, path: AnyPath) -> BinaryIO:
         """A binary file object to read from; the caller closes it."""
@@ -270,7 +279,7 @@ class Disk:
         return self._stat_file(path).size
 
     def last_modified(self, path: AnyPath) -> datetime:
-        """When the content was last changed: aware, UTC."""
+        """When the content was last changed: aware, UTC; see ``Stat.modified``."""
         return self._driver.stat(self._path(path)).modified
 
     def mime_type(self, path: AnyPath) -> str | None:
@@ -375,18 +384,16 @@ class Disk:
     def append(self, path: AnyPath, data: Content, *, separator: bytes | str = b"") -> None:
         """Add to the end of a file, or create it and the directories above it.
 
-        ``separator`` goes between content that is there and what is new. Written in place (one
-        write for a value that is whole), through a link inside too; a source that fails half-way
-        leaves what it gave. Threads that share this Disk do not come between.
+        ``separator`` goes between content that is there and what is new. Written in place, in one
+        write and through a link inside too; threads that share this Disk do not come between. A
+        source is read to its end first, into memory; one that fails adds nothing. What is too much
+        for that goes piece by piece into ``open(path, "ab")``.
         """
-        where, content, between = self._path(path), Body(data), encoded(separator)
-        pieces = iter(content)
-        first = next(pieces, b"")
+        where, between = self._path(path), encoded(separator)
+        # Read without the lock: what a source does is not ours to know, and it may append here too.
+        new = b"".join(Body(data))
         with self._lock, self._appending(where) as file:
-            held = file.seek(0, os.SEEK_END)
-            file.write(between + first if held else first)
-            for piece in pieces:
-                file.write(piece)
+            file.write(between + new if file.seek(0, os.SEEK_END) else new)
 
     def prepend(self, path: AnyPath, data: Content, *, separator: bytes | str = b"") -> None:
         """Add to the beginning of a file, or create it and the directories above it.
@@ -395,14 +402,21 @@ class Disk:
         whole, as by ``put``; what someone else than this Disk writes meanwhile is lost.
         """
         where, content, between = self._path(path), Body(data), encoded(separator)
-        with self._lock:
-            try:
-                file = self._driver.open(where, "rb")
-            except FileNotFoundError:
-                transfer.write(self._driver, where, content)
-                return
-            with file:
-                transfer.write(self._driver, where, Body(before(content, between, file)))
+        with suppress(FileNotFoundError):
+            self._driver.open(where, "rb").close()  # what cannot be read asks for no content
+        with ExitStack() as held:
+
+            def chunks() -> Iterator[bytes]:
+                yield from content
+                # Not before: what a source does is not ours to know, and it may prepend here too.
+                held.enter_context(self._lock)
+                try:
+                    file = held.enter_context(self._driver.open(where, "rb"))
+                except FileNotFoundError:
+                    return
+                yield from behind(between, file)
+
+            transfer.write(self._driver, where, Body(chunks()))
 
     def set_visibility(self, path: AnyPath, visibility: Visibility) -> None:
         """Take all permissions from group and others, or let them read what the owner may use.
@@ -446,11 +460,16 @@ class Disk:
 
         What fails is raised at once, and what has been removed by then is gone.
         """
+        where = self._path(path)
         try:
-            self._driver.remove_tree(self._path(path))
+            self._driver.remove_tree(where)
         except FileNotFoundError:
             if not missing_ok:
                 raise
+        except OSError as error:
+            if error.errno == EINVAL and set(where.names) <= {b"."}:
+                raise OSError(EINVAL, "this is the root of the disk", where.shown) from None
+            raise
 
     # Copying
 

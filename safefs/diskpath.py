@@ -424,14 +424,11 @@ class DiskPath:
         ``mode`` takes permissions away from those that a new file of this disk gets, and adds none.
         """
         try:
-            self._driver.open(self._rel, "xb").close()
+            self._driver.open(self._rel, "xb", permissions=mode).close()
         except FileExistsError:
             if not exist_ok:
                 raise
             self._driver.touch(self._rel)
-            return
-        if mode != 0o666:
-            self._driver.chmod(self._rel, self.lstat().permissions & mode)
 
 
 def whereabouts(path: DiskPath) -> tuple[Disk, Driver, RelPath]:

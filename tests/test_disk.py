@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from safefs.disk import Disk
+from safefs.drivers.base import Stat
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.memory import MemoryDriver
 from safefs.errors import EscapeError, PolicyError, SameFileError
@@ -711,3 +712,144 @@ def test_dots_among_directories_that_are_made_lead_where_they_will(home: Path, k
         assert disk.get("old/f") == b"2"
         assert disk.directories() == ["new", "newer", "newest", "old"]
         assert all(disk.stat(name).permissions == 0o700 for name in disk.directories())
+
+
+def test_a_move_takes_what_it_opened_and_removes_nothing_else(
+    disk: Disk, home: Path, tmp_path: Path
+) -> None:
+    """Swapped between open and stat, another file was removed that had never been copied."""
+    driver = disk._driver
+    (home / "source").write_bytes(b"what is read")
+
+    class Swapped(LocalDriver):
+        def open(self, path: Any, mode: str, *, permissions: int | None = None) -> Any:
+            file = super().open(path, mode, permissions=permissions)
+            (home / "other").write_bytes(b"never copied")
+            (home / "other").replace(home / "source")
+            return file
+
+    driver.close()
+    disk._driver = Swapped(Root(home))
+    with Disk(tmp_path / "there", create=True) as there:
+        with pytest.raises(OSError) as caught:
+            disk.move("source", there / "target")
+        assert caught.value.errno == errno.ESTALE
+        assert there.get("target") == b"what is read"
+    assert disk.get("source") == b"never copied"
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_an_open_file_is_what_was_opened(home: Path, kind: str) -> None:
+    driver = _driver(kind, home, None, 0o777)
+    with Disk._over(driver) as disk:
+        disk.put("f", b"1")
+        before = disk.stat("f")
+        with disk.read_stream("f") as file:
+            disk.put("f", b"another")
+            assert driver.stat_open(file).is_same_file(before)
+            assert driver.stat_open(file).size == 1
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_a_source_may_itself_add_to_the_file(home: Path, kind: str) -> None:
+    """The lock was held while the source was read, and this hung for good."""
+
+    def source(add: Callable[[str, bytes], None]) -> Iterator[bytes]:
+        yield b"(first"
+        worker = threading.Thread(target=add, args=("f", b"[inner]"), daemon=True)
+        worker.start()
+        worker.join(10)
+        assert not worker.is_alive()
+        add("f", b"[own]")
+        yield b"last)"
+
+    with Disk._over(_driver(kind, home, None, 0o777)) as disk:
+        disk.append("f", source(disk.append))
+        assert disk.get("f") == b"[inner][own](firstlast)"
+        disk.delete("f")
+        disk.prepend("f", source(disk.prepend))
+        assert disk.get("f") == b"(firstlast)[own][inner]"
+
+
+def test_a_source_that_fails_adds_nothing(disk: Disk) -> None:
+    def source() -> Iterator[bytes]:
+        yield b"1"
+        raise RuntimeError("no more")
+
+    for add in (disk.append, disk.prepend):
+        with pytest.raises(RuntimeError):
+            add("f", source())
+        assert disk.missing("f")
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_touch_makes_the_file_with_its_mode(
+    home: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It changed the mode by name afterwards, and so that of whatever stood there by then."""
+    driver = _driver(kind, home, None, 0o777)
+    monkeypatch.setattr(type(driver), "chmod", None)
+    with Disk._over(driver) as disk:
+        (disk / "f").touch(0o600)
+        assert disk.stat("f").permissions == 0o600
+        (disk / "f").touch(0o640)
+        assert disk.stat("f").permissions == 0o600
+
+
+@pytest.mark.parametrize("seconds", [10**11 * 3, -(10**11)])
+def test_a_time_that_no_datetime_holds_is_the_last_that_it_does(seconds: int) -> None:
+    found = Stat("file", 0, seconds * 10**9, 0o100644)
+    assert found.modified.year in (1, 9999)
+    assert found.modified.utcoffset() is not None
+
+
+def test_create_goes_as_deep_as_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Disk("d/" * 1500, create=True) as disk:
+        disk.put("f", b"1")
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_an_error_of_two_paths_names_both(home: Path, kind: str) -> None:
+    with Disk._over(_driver(kind, home, None, 0o777)) as disk:
+        disk.put("f", b"1")
+        disk.make_directory("d")
+        calls: list[Callable[[], object]] = [
+            lambda: disk.copy("f", "d"),
+            lambda: disk.copy("gone", "g"),
+            lambda: disk.copy("f", "f/x"),
+            lambda: disk.move("f", "f/x"),
+            lambda: disk.copy("f", "../x"),
+        ]
+        for call in calls:
+            with pytest.raises(OSError) as caught:
+                call()
+            assert caught.value.filename is not None
+            assert caught.value.filename2 is not None
+
+
+def test_json_that_cannot_be_read_is_a_value_error(disk: Disk) -> None:
+    for content in (b"\xff\xfe\xff", b'"\xff"', b"[" * 100_000, b"{"):
+        disk.put("f", content)
+        with pytest.raises(ValueError):
+            disk.json("f")
+
+
+def test_a_dict_is_told_of_put_json(disk: Disk) -> None:
+    for value in ({"a": 1}, {}, 3):
+        with pytest.raises(TypeError, match="put_json"):
+            disk.put("f", value)  # type: ignore[arg-type]
+    assert disk.missing("f")
+
+
+def test_a_policy_is_a_policy(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="Policy"):
+        Disk(tmp_path / "new", policy={"read_only": True}, create=True)  # type: ignore[arg-type]
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_root_that_is_not_deleted_says_what_it_is(disk: Disk) -> None:
+    for path in ("", ".", "./."):
+        with pytest.raises(OSError, match="root of the disk") as caught:
+            disk.delete_directory(path)
+        assert caught.value.errno == errno.EINVAL

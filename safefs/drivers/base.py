@@ -28,6 +28,7 @@ ABSENT = (FileNotFoundError, NotADirectoryError, EscapeError, InvalidPathError, 
 # The same, where Python has no class for it: a loop of links, a name that nothing can have, and a
 # mount that the policy does not cross.
 _NOWHERE = frozenset({ELOOP, ENAMETOOLONG, EXDEV})
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def is_absence(error: BaseException) -> bool:
@@ -68,8 +69,14 @@ class Stat:
 
     @property
     def modified(self) -> datetime:
-        """When the content was last changed: aware, UTC."""
-        return datetime.fromtimestamp(self.mtime_ns / 1e9, tz=UTC)
+        """When the content was last changed: aware, UTC.
+
+        Anyone may set this time; one that no datetime can hold is its ``min`` or ``max``.
+        """
+        try:
+            return datetime.fromtimestamp(self.mtime_ns / 1e9, tz=UTC)
+        except (OverflowError, ValueError, OSError):
+            return _LATEST if self.mtime_ns > 0 else _EARLIEST
 
     @property
     def permissions(self) -> int:
@@ -107,11 +114,15 @@ class Driver(Protocol):
     def read(self, path: RelPath) -> bytes:
         """The whole content of a regular file."""
 
-    def open(self, path: RelPath, mode: str) -> BinaryIO:
+    def open(self, path: RelPath, mode: str, *, permissions: int | None = None) -> BinaryIO:
         """A buffered binary file object; ``mode`` as of the builtin, with ``b``.
 
-        Makes no parents. What is written is visible at latest after flush or close.
+        Makes no parents. What is written is visible at latest after flush or close. ``permissions``
+        are all that a file which is created may have of those that a new one gets.
         """
+
+    def stat_open(self, file: BinaryIO) -> Stat:
+        """What a file object of this driver has open, wherever its path leads by now."""
 
     def write(
         self, path: RelPath, chunks: Iterable[bytes], *, permissions: int | None = None

@@ -44,9 +44,12 @@ def _chunks(source: Content) -> Iterable[bytes]:
         raise TypeError(_TEXT_FILE)
     if hasattr(source, "read"):
         return _read_chunks(cast("BinaryIO", source))
-    if not hasattr(source, "__iter__"):
+    if isinstance(source, dict) or not hasattr(source, "__iter__"):
         kind = type(source).__name__
-        raise TypeError(f"content is bytes, str, a binary file or an iterable of bytes, not {kind}")
+        raise TypeError(
+            f"content is bytes, str, a binary file or an iterable of bytes, not {kind}; "
+            "put_json stores a value as JSON"
+        )
     return (_bytes(chunk) for chunk in cast("Iterable[ReadableBuffer]", source))
 
 
@@ -69,9 +72,8 @@ def encoded(separator: bytes | str) -> bytes:
     return separator.encode() if isinstance(separator, str) else memoryview(separator).tobytes()
 
 
-def before(new: Iterable[bytes], separator: bytes, file: BinaryIO) -> Iterator[bytes]:
-    """What is new, and then what the file holds, if anything, behind the separator."""
-    yield from new
+def behind(separator: bytes, file: BinaryIO) -> Iterator[bytes]:
+    """What the file holds, if anything, behind the separator."""
     old = file.read(CHUNK)
     if old:
         yield separator

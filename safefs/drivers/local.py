@@ -56,9 +56,13 @@ class LocalDriver:
     def read(self, path: RelPath) -> bytes:
         return self._root.read_bytes(path)
 
-    def open(self, path: RelPath, mode: str) -> BinaryIO:
-        permissions = 0o666 if self._file_mode is None else self._file_mode
-        return cast("BinaryIO", self._root.open(path, mode, permissions=permissions))
+    def open(self, path: RelPath, mode: str, *, permissions: int | None = None) -> BinaryIO:
+        most = 0o666 if self._file_mode is None else self._file_mode
+        asked = most if permissions is None else most & permissions
+        return cast("BinaryIO", self._root.open(path, mode, permissions=asked))
+
+    def stat_open(self, file: BinaryIO) -> Stat:
+        return _stat(syscalls.fstat(file.fileno()))
 
     def write(
         self, path: RelPath, chunks: Iterable[bytes], *, permissions: int | None = None
@@ -156,14 +160,18 @@ def _raise_unless_gone(error: OSError) -> None:
 
 
 def _make_directory(directory: bytes) -> None:
-    try:
-        _mkdir_where_missing(directory)
-    except FileNotFoundError:
-        above = directory.rstrip(b"/").rpartition(b"/")[0]
-        if not above:
-            raise
-        _make_directory(above)
-        _mkdir_where_missing(directory)
+    missing = [directory]
+    while True:
+        try:
+            _mkdir_where_missing(missing[-1])
+            break
+        except FileNotFoundError:
+            above = missing[-1].rstrip(b"/").rpartition(b"/")[0]
+            if not above:
+                raise
+            missing.append(above)
+    for below in reversed(missing[:-1]):
+        _mkdir_where_missing(below)
 
 
 def _mkdir_where_missing(directory: bytes) -> None:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 from safefs.audit import refused
 from safefs.drivers.base import Stat, kind_of
 from safefs.errors import EscapeError, PolicyError, SameFileError
+from safefs.operations.parent import Blame
 from safefs.paths import RelPath, settled
 from safefs.policy import Policy
 
@@ -146,17 +147,22 @@ class MemoryDriver:
         with self._lock:
             return bytes(self._file(path).data)
 
-    def open(self, path: RelPath, mode: str) -> BinaryIO:
+    def open(self, path: RelPath, mode: str, *, permissions: int | None = None) -> BinaryIO:
         action = _action(mode)
         with self._lock:
             if action == "r":
                 node = self._file(path, writes="+" in mode)
             else:
-                node = self._created(path, exclusive=action == "x")
+                most = self._file_mode if permissions is None else self._file_mode & permissions
+                node = self._created(path, most, exclusive=action == "x")
             if action == "w":
                 node.data.clear()
                 node.touch()
         return _opened(node, mode, self._lock)
+
+    def stat_open(self, file: BinaryIO) -> Stat:
+        with self._lock:
+            return _stat(cast("_RawFile", cast("io.BufferedReader", file).raw).node)
 
     def write(
         self, path: RelPath, chunks: Iterable[bytes], *, permissions: int | None = None
@@ -243,7 +249,7 @@ class MemoryDriver:
             place.directory.drop(place.name)
 
     def copy(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
-        with self._lock:
+        with self._lock, Blame(source, target):
             original = self._file(source)
             place = self._file_place(target)
             if place.node is not None and not overwrite:
@@ -256,7 +262,7 @@ class MemoryDriver:
             place.directory.add(place.name, _File(mode, data=bytearray(original.data)))
 
     def rename(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
-        with self._lock:
+        with self._lock, Blame(source, target):
             old, new = self._place(source), self._place(target)
             node = _demanded(old, source, target)
             problem = _cannot_rename(old, node, new, overwrite=overwrite)
@@ -402,14 +408,14 @@ class MemoryDriver:
             raise _error(EISDIR, path)
         return place
 
-    def _created(self, path: RelPath, *, exclusive: bool) -> _File:
+    def _created(self, path: RelPath, permissions: int, *, exclusive: bool) -> _File:
         self._check_open()
         self.policy.check(path, writes=True)
         if exclusive and self._is_taken(path):
             raise _error(EEXIST, path)
         place = self._replaceable(path)
         if place.node is None:
-            place.directory.add(place.name, _File(S_IFREG | self._file_mode))
+            place.directory.add(place.name, _File(S_IFREG | permissions))
         return cast("_File", place.node)
 
     def _is_taken(self, path: RelPath) -> bool:
@@ -544,7 +550,7 @@ class _RawFile(io.RawIOBase):
     """An open file of the tree; it lives on when its name is removed."""
 
     def __init__(self, node: _File, mode: str, lock: threading.RLock) -> None:
-        self._node = node
+        self.node = node
         self._lock = lock
         self._position = len(node.data) if "a" in mode else 0
         self.mode = mode
@@ -562,7 +568,7 @@ class _RawFile(io.RawIOBase):
         self._check(reads=True)
         view = memoryview(buffer).cast("B")
         with self._lock:
-            chunk = self._node.data[self._position : self._position + len(view)]
+            chunk = self.node.data[self._position : self._position + len(view)]
             self._position += len(chunk)
         view[: len(chunk)] = chunk
         return len(chunk)
@@ -571,19 +577,19 @@ class _RawFile(io.RawIOBase):
         self._check(writes=True)
         chunk = memoryview(buffer).tobytes()
         with self._lock:
-            data = self._node.data
+            data = self.node.data
             start = len(data) if "a" in self.mode else self._position
             if chunk:
                 data.extend(bytes(max(0, start - len(data))))
                 data[start : start + len(chunk)] = chunk
-                self._node.touch()
+                self.node.touch()
             self._position = start + len(chunk)
         return len(chunk)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         self._check()
         with self._lock:
-            start = {0: 0, 1: self._position, 2: len(self._node.data)}
+            start = {0: 0, 1: self._position, 2: len(self.node.data)}
             if whence not in start:
                 raise ValueError(f"invalid whence: {whence!r}")
             if start[whence] + offset < 0:
@@ -598,12 +604,12 @@ class _RawFile(io.RawIOBase):
     def truncate(self, size: int | None = None, /) -> int:
         self._check(writes=True)
         with self._lock:
-            data, length = self._node.data, self._position if size is None else size
+            data, length = self.node.data, self._position if size is None else size
             if length < 0:
                 raise OSError(EINVAL, os.strerror(EINVAL))
             del data[length:]
             data.extend(bytes(length - len(data)))
-            self._node.touch()
+            self.node.touch()
             return length
 
     def _check(self, *, reads: bool = False, writes: bool = False) -> None:

@@ -136,7 +136,7 @@ def copy_within(here: End, there: End, *, overwrite: bool) -> None:
 def copy_across(here: End, there: End, *, overwrite: bool) -> Stat:
     """Copy a file by reading and writing; what was read."""
     with here.driver.open(here.path, "rb") as file:
-        found = here.driver.stat(here.path)
+        found = here.driver.stat_open(file)
         refuse_same(here, there, found, overwrite=overwrite)
         content = Body(file)
         if overwrite:
