@@ -805,8 +805,12 @@ def test_a_time_that_no_datetime_holds_is_the_last_that_it_does(seconds: int) ->
 
 def test_create_goes_as_deep_as_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with Disk("d/" * 1500, create=True) as disk:
-        disk.put("f", b"1")
+    try:
+        with Disk("d/" * 1500, create=True) as disk:
+            disk.put("f", b"1")
+    finally:
+        with Root(tmp_path) as root:
+            root.remove_tree("d")  # shutil.rmtree, which pytest clears up with, does not get there
 
 
 @pytest.mark.parametrize("kind", ["local", "memory"])
