@@ -29,7 +29,10 @@ def refused(error: Refusal) -> Refusal:
     """Report a refusal and hand it back, for ``raise refused(EscapeError(...))``."""
     path, rule, component = _facts(error)
     sys.audit("safefs.denied", path, rule, component)
-    _logger().info("denied: %s (%s)", ascii(path), rule)
+    try:
+        _logger().info("denied: %s (%s)", ascii(path), rule)
+    except ImportError:
+        pass  # a process that has locked itself away may not read the standard library any more
     return error
 
 

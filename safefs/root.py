@@ -76,15 +76,14 @@ class Root:
     def __init__(self, directory: StrOrBytesPath, *, policy: Policy | None = None) -> None:
         """Open ``directory``; links in its own path are followed, as for any ambient path."""
         self._handle = self._retired = _CLOSED  # what close and del find if the open fails
-        if not isinstance(policy, Policy | None):
-            raise TypeError(f"policy is a Policy, not {type(policy).__name__}")
+        policy = Policy() if policy is None else _checked(policy)
         raw, text = encode(directory)
         try:
             fd = syscalls.open(raw, syscalls.DIRECTORY)
         except OSError as error:
             error.filename = text
             raise
-        self._adopt(fd, Policy() if policy is None else policy)
+        self._adopt(fd, policy)
 
     def _adopt(self, fd: int, policy: Policy) -> None:
         try:
@@ -157,10 +156,11 @@ class Root:
             kept = handle.policy
             if handle.guarded and not handle.is_root(fd):
                 kept = kept.replace(top_level_dot_entries="allow")
+            kept = kept if policy is None else kept.narrowed(_checked(policy))
         except BaseException:
             syscalls.close(fd)
             raise
-        sub._adopt(fd, kept if policy is None else kept.narrowed(policy))  # noqa: SLF001
+        sub._adopt(fd, kept)  # noqa: SLF001
         return sub
 
     # Files
@@ -232,6 +232,7 @@ class Root:
 
         ``permissions``: those of a file that is created, less the umask.
         """
+        permissions = _permissions(permissions)
         opener: Any = opening.open_atomic if atomic else files.open_file
         file: IO[Any] = opener(
             self._handle, _parse(path), mode, buffering, encoding, errors, newline, permissions
@@ -345,7 +346,7 @@ class Root:
 
     def chmod(self, path: AnyPath, mode: int) -> None:
         """Set the permissions of what the path leads to."""
-        attributes.chmod(self._handle, _parse(path), mode)
+        attributes.chmod(self._handle, _parse(path), _permissions(mode))
 
     def utime(
         self,
@@ -358,7 +359,10 @@ class Root:
         if times is not None and ns is not None:
             raise ValueError("utime: give times or ns, not both")
         if times is not None:
-            ns = (_nanoseconds(times[0]), _nanoseconds(times[1]))
+            atime, mtime = times
+            ns = (_nanoseconds(atime), _nanoseconds(mtime))
+        if ns is not None:
+            ns = _times(ns)
         attributes.utime(self._handle, _parse(path), ns)
 
     def getxattr(self, path: AnyPath, attribute: str | bytes) -> bytes:
@@ -508,6 +512,31 @@ class Root:
 
 def _parse(path: AnyPath) -> RelPath:
     return path if type(path) is RelPath else RelPath.parse(path)  # type: ignore[arg-type]
+
+
+def _checked(policy: Policy) -> Policy:
+    if not isinstance(policy, Policy):
+        raise TypeError(f"policy is a Policy, not {type(policy).__name__}")
+    return policy
+
+
+def _permissions(mode: int) -> int:
+    """The bits that chmod sets; the type of file in an ``st_mode`` is left out, as the system does.
+
+    ctypes would cut a larger number to 32 bits without a word.
+    """
+    if not 0 <= mode < 1 << 31:
+        raise OverflowError(f"no mode is {mode}")
+    return mode & 0o7777
+
+
+def _times(ns: tuple[int, int]) -> tuple[int, int]:
+    """(access, modification) time, each such that its seconds fit the system's 64 bits."""
+    atime, mtime = ns
+    for moment in (atime, mtime):
+        if not -(1 << 63) <= moment // 10**9 < 1 << 63:
+            raise OverflowError(f"no time is {moment} ns")
+    return atime, mtime
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -59,6 +59,7 @@ def _open_guarded(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
 
 
 def _openat2_said_no(handle: Handle, path: RelPath, flags: int, mode: int, error: int) -> int:
+    handle.check_open()
     if error == EAGAIN:
         for _ in range(_RETRIES):
             fd = openat2.open_beneath(handle, path.raw, flags, mode)
@@ -81,6 +82,7 @@ def _walk(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
     except SafefsError:
         raise
     except OSError as error:
+        handle.check_open()
         error.filename = path.shown
         raise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import EXDEV
 
 from safefs.kernel import syscalls
 
@@ -19,11 +20,20 @@ class Handle:
     an error and never another directory. The number itself is freed with the last reference.
     """
 
-    __slots__ = ("__weakref__", "checked", "closed", "fd", "guarded", "mount", "policy", "resolve")
+    __slots__ = (
+        "__weakref__",
+        "_identity",
+        "checked",
+        "closed",
+        "fd",
+        "guarded",
+        "mount",
+        "policy",
+        "resolve",
+    )
 
     def __init__(self, fd: int, policy: Policy) -> None:
         self.closed = False
-        self.fd = fd
         self.policy = policy
         self.checked = policy.read_only or policy.portable_names
         self.guarded = policy.top_level_dot_entries == "refuse"
@@ -34,6 +44,9 @@ class Handle:
             | (syscalls.RESOLVE_NO_SYMLINKS if policy.symlinks == "never" else 0)
             | (syscalls.RESOLVE_NO_XDEV if policy.same_filesystem else 0)
         )
+        found = syscalls.fstat(fd)
+        self._identity = found.st_dev, found.st_ino
+        self.fd = fd  # last: from here on it is this object that closes it
 
     @property
     def plain(self) -> bool:
@@ -42,8 +55,18 @@ class Handle:
 
     def is_root(self, fd: int) -> bool:
         """Whether the descriptor is of the root directory itself."""
-        here, there = syscalls.fstat(self.fd), syscalls.fstat(fd)
-        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+        found = syscalls.fstat(fd)
+        return (found.st_dev, found.st_ino) == self._identity
+
+    def check_open(self) -> None:
+        """ValueError once it is closed: what a dead descriptor answers is no answer."""
+        if self.closed:
+            raise ValueError("operation on a closed Root")
+
+    def check_mount(self, fd: int) -> None:
+        """EXDEV for a descriptor beyond a mount point, where the policy has no crossing."""
+        if self.mount is not None and syscalls.mount_id(fd) != self.mount:
+            raise OSError(EXDEV, os.strerror(EXDEV))
 
     def permit(self, path: RelPath, *, writes: bool) -> None:
         """The one check of the policy: after a path is resolved, before it is acted on."""

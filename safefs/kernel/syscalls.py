@@ -17,7 +17,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from errno import EINTR, ENOSYS
+from errno import EINTR, EIO, ENOSYS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ dup2 = os.dup2
 set_blocking = os.set_blocking
 urandom = os.urandom
 geteuid = os.geteuid
+getpid = os.getpid
 
 LINUX = sys.platform.startswith("linux")
 
@@ -121,11 +122,18 @@ def openat2(dir_fd: int, path: bytes, how: Any) -> int:
     """openat2(2): a descriptor, or -errno."""
     fd: int = _syscall(_SYS_OPENAT2, dir_fd, path, how, _SIZEOF_OPEN_HOW)
     while fd < 0:
-        error = _errno()
+        # A signal handler may run between the call and here, and clear ctypes's errno: a failure
+        # must never look like descriptor 0. ENOSYS has the walk find out.
+        error = _errno() or ENOSYS
         if error != EINTR:
             return -error
         fd = _syscall(_SYS_OPENAT2, dir_fd, path, how, _SIZEOF_OPEN_HOW)  # as PEP 475 does
     return fd
+
+
+def _failed() -> int:
+    """-errno, and never 0, whatever a signal handler has done to it meanwhile."""
+    return -(_errno() or EIO)
 
 
 def _optional(name: str) -> Any:
@@ -147,14 +155,14 @@ def rename_noreplace(src_dir_fd: int, src: bytes, dst_dir_fd: int, dst: bytes) -
     """renameat2(2) with RENAME_NOREPLACE: 0, or -errno; -ENOSYS where the C library has no word."""
     if _renameat2 is None:
         return -ENOSYS
-    return 0 if _renameat2(src_dir_fd, src, dst_dir_fd, dst, _NOREPLACE) == 0 else -_errno()
+    return 0 if _renameat2(src_dir_fd, src, dst_dir_fd, dst, _NOREPLACE) == 0 else _failed()
 
 
 def fchmodat2(fd: int, mode: int) -> int:
     """fchmodat2(2) on the descriptor itself, O_PATH too (Linux 6.6): 0, or -errno."""
     if not LINUX:
         return -ENOSYS
-    return 0 if _syscall(_SYS_FCHMODAT2, fd, b"", mode, AT_EMPTY_PATH) == 0 else -_errno()
+    return 0 if _syscall(_SYS_FCHMODAT2, fd, b"", mode, AT_EMPTY_PATH) == 0 else _failed()
 
 
 def utimensat(fd: int, ns: tuple[int, int] | None) -> int:
@@ -164,7 +172,7 @@ def utimensat(fd: int, ns: tuple[int, int] | None) -> int:
     times = None
     if ns is not None:
         times = (_Timespec * 2)(*(_Timespec(*divmod(moment, 10**9)) for moment in ns))
-    return 0 if _utimensat(fd, b"", times, AT_EMPTY_PATH) == 0 else -_errno()
+    return 0 if _utimensat(fd, b"", times, AT_EMPTY_PATH) == 0 else _failed()
 
 
 def on_procfs(fd: int) -> bool:

@@ -8,7 +8,7 @@ come through, which are held open: it is never asked of the file system where it
 from __future__ import annotations
 
 import os
-from errno import EACCES, EINVAL, EISDIR, ELOOP, EMLINK, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV
+from errno import EACCES, EINVAL, EISDIR, ELOOP, EMLINK, ENAMETOOLONG, ENOENT, ENOTDIR
 from stat import S_ISDIR, S_ISLNK, S_ISVTX, S_IWOTH
 
 from safefs.audit import refused
@@ -82,7 +82,7 @@ def _walk(handle: Handle, path: RelPath, flags: int, mode: int, trail: Trail) ->
             _check_mount(handle, fd)
             if last:
                 return fd
-            trail.push(fd)
+            trail.push(fd, name)
             continue
         links += 1
         if links > MAX_LINKS:
@@ -182,11 +182,8 @@ def _check_owner(dir_fd: int, name: bytes, dir_owner: int) -> None:
 
 
 def _check_mount(handle: Handle, fd: int) -> None:
-    if handle.mount is None:
-        return
     try:
-        if syscalls.mount_id(fd) != handle.mount:
-            raise _os_error(EXDEV)
+        handle.check_mount(fd)
     except BaseException:
         syscalls.close(fd)
         raise

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class Publication:
     """A draft, the directory it is in, and the name it will have."""
 
-    __slots__ = ("_dir_fd", "_handle", "_name", "_path", "_replace", "draft")
+    __slots__ = ("_dir_fd", "_handle", "_name", "_path", "_replace", "_writer", "draft")
 
     def __init__(self, handle: Handle, path: RelPath, mode: Mode, permissions: int) -> None:
+        self._writer = syscalls.getpid()
         self._handle = handle
         self._path = path
         self._replace = mode.raw[0] == "w"
@@ -55,10 +56,11 @@ class Publication:
             self.discard()
 
     def discard(self) -> None:
-        """Drop what was not published; harmless after that."""
+        """Drop what was not published; harmless after that, and in a fork of the writer."""
         dir_fd, self._dir_fd = self._dir_fd, -1
         if dir_fd >= 0:
-            self.draft.discard()
+            if syscalls.getpid() == self._writer:
+                self.draft.discard()
             syscalls.close(dir_fd)
 
 
@@ -81,6 +83,7 @@ class AtomicFile:
     def close(self) -> None:
         """Give the file its name; on any error nothing has changed."""
         if self._file.closed:
+            self._publication.discard()  # somebody has closed a layer beneath
             return
         try:
             self._file.flush()
@@ -123,8 +126,7 @@ class AtomicFile:
 
     def __del__(self) -> None:
         try:
-            if not self._file.closed:
-                self.discard()
+            self.discard()
         except AttributeError:
             pass  # __init__ did not get as far
 

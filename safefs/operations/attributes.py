@@ -51,6 +51,7 @@ def _stat_name(handle: Handle, path: RelPath) -> os.stat_result:
     try:
         return syscalls.stat(path.raw, dir_fd=handle.fd, follow_symlinks=False)
     except OSError as error:
+        handle.check_open()
         blame(error, path)
         raise
 

@@ -7,13 +7,14 @@ import sys
 from errno import EINVAL, ENOSYS, ENOTSUP, ENXIO, EOPNOTSUPP, EPERM, ESTALE, EXDEV
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
-from safefs.errors import SameFileError
+from safefs.audit import refused
+from safefs.errors import PolicyError, SameFileError
 from safefs.kernel import syscalls
 from safefs.kernel.trail import MAX_HELD
 from safefs.operations.files import open_regular, write_all
 from safefs.operations.listing import open_directory
 from safefs.operations.names import rename_noreplace
-from safefs.operations.parent import Blame, Parent
+from safefs.operations.parent import Blame, Parent, open_child
 from safefs.operations.replace import (
     Draft,
     existing_entry,
@@ -94,7 +95,7 @@ def copy_tree(handle: Handle, src: RelPath, dst: RelPath) -> None:
         top = open_directory(handle, src)
         sys.audit("safefs.open", dst.shown, syscalls.LISTING | os.O_CREAT)
         try:
-            with Parent(handle, dst, writes=True) as new:
+            with Parent(handle, dst, writes=True, owns=True) as new:
                 refuse_existing(new)
                 _refuse_itself(top, new.fd)
                 _fill_and_publish(handle, top, new)
@@ -113,14 +114,27 @@ def _fill_and_publish(handle: Handle, top: int, new: Parent) -> None:
     draft = -1
     try:
         draft = syscalls.open(name, syscalls.LISTING | os.O_NOFOLLOW, dir_fd=new.fd)
+        _check_ours(draft)
         _fill(handle, top, draft)
         rename_noreplace(new.fd, name, new.fd, new.name)
+    except _Replaced:
+        raise  # what stands there now is another's, and not ours to clear up
     except BaseException:
         _discard(handle, new.fd, name, draft)
         raise
     finally:
         if draft >= 0:
             syscalls.close(draft)
+
+
+class _Replaced(OSError):  # noqa: N818  (what happened)
+    """A directory that was just made is another one by now. errno is ESTALE."""
+
+
+def _check_ours(made: int) -> None:
+    """That what was made and what was opened are one: ours, and empty."""
+    if syscalls.fstat(made).st_uid != syscalls.geteuid() or syscalls.listdir(made):
+        raise _Replaced(ESTALE, "a directory was replaced in the moment it was made")
 
 
 def _discard(handle: Handle, dir_fd: int, name: bytes, draft: int) -> None:
@@ -153,9 +167,10 @@ def _fill(handle: Handle, source: int, target: int) -> None:
                 _refuse_itself(old.fd, target)
                 syscalls.mkdir(name, 0o700, dir_fd=new.fd)
                 new.enter(name)
+                _check_ours(new.fd)
                 pending.append(iter(old.read()))
             else:
-                _copy_entry(old.fd, new.fd, name)
+                _copy_entry(handle, old.fd, new.fd, name)
     finally:
         old.close()
         new.close()
@@ -167,13 +182,15 @@ def _finish(source: int, target: int) -> None:
     syscalls.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
-def _copy_entry(source: int, target: int, name: str) -> None:
+def _copy_entry(handle: Handle, source: int, target: int, name: str) -> None:
     """One file or link, as it stands; ENXIO for a FIFO, a socket or a device."""
     found = syscalls.stat(name, dir_fd=source, follow_symlinks=False)
     if S_ISLNK(found.st_mode):
+        if handle.policy.symlinks == "never":
+            raise refused(PolicyError(name, "symlinks", "links are not made here"))
         syscalls.symlink(_link_text(source, name), name, dir_fd=target)
     elif S_ISREG(found.st_mode):
-        _copy_file(source, target, name)
+        _copy_file(handle, source, target, name)
     elif S_ISDIR(found.st_mode):
         raise _changed(name)
     else:
@@ -193,8 +210,8 @@ def _changed(name: str) -> OSError:
     return OSError(ESTALE, f"{name!r} became something else while its tree was copied")
 
 
-def _copy_file(source: int, target: int, name: str) -> None:
-    old = syscalls.open(name, _READ, dir_fd=source)
+def _copy_file(handle: Handle, source: int, target: int, name: str) -> None:
+    old = open_child(handle, source, name, _READ)
     try:
         found = syscalls.fstat(old)
         if not S_ISREG(found.st_mode):

@@ -23,6 +23,7 @@ _READ = os.O_RDONLY | _CAREFUL
 _WRITE = os.O_WRONLY | os.O_CREAT | _CAREFUL
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _SMALL = 1 << 16
+_LARGEST_BUFFER = 1 << 30
 
 
 def open_regular(handle: Handle, path: RelPath, flags: int, mode: int = 0o666) -> int:
@@ -130,6 +131,8 @@ def check_arguments(
     mode: Mode, buffering: int, encoding: str | None, errors: str | None, newline: str | None
 ) -> None:
     """Refused before anything is opened, so that a wrong argument truncates nothing."""
+    if not isinstance(buffering, int):
+        raise TypeError(f"buffering is an int, not {type(buffering).__name__}")
     if mode.binary:
         given = {"encoding": encoding, "errors": errors, "newline": newline}
         for name, value in given.items():
@@ -141,7 +144,7 @@ def check_arguments(
         # Lets the text layer judge them while there is nothing to lose. An open to read loses
         # nothing later either.
         io.TextIOWrapper(io.BytesIO(), io.text_encoding(encoding, 4), errors, newline)
-    if buffering < -1:
+    if not -1 <= buffering <= _LARGEST_BUFFER:
         raise ValueError("invalid buffering size")
 
 

@@ -7,6 +7,7 @@ from safefs.errors import InvalidPathError
 from safefs.kernel import syscalls
 from safefs.operations.attributes import lstat
 from safefs.operations.listing import open_directory
+from safefs.operations.parent import Blame
 from safefs.operations.tree import Descent
 from safefs.paths import RelPath
 from safefs.patterns import Pattern, fixed_parts, parts_of
@@ -45,9 +46,10 @@ def glob(handle: Handle, pattern: RelPath) -> Iterator[str]:
     try:
         descent = Descent(handle, top)
         try:
-            for path, is_dir in _matches(descent, base, Pattern(parts[fixed:])):
-                if is_dir or not only_directories:
-                    yield path
+            with Blame(pattern):
+                for path, is_dir in _matches(descent, base, Pattern(parts[fixed:])):
+                    if is_dir or not only_directories:
+                        yield path
         finally:
             descent.close()
     finally:

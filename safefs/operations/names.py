@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from errno import EEXIST, EINVAL, ENOSYS
-from stat import S_ISDIR
+from stat import S_ISDIR, S_ISLNK
 
 from safefs.audit import refused
 from safefs.errors import PolicyError
@@ -184,6 +184,8 @@ def link(handle: Handle, src: RelPath, dst: RelPath) -> None:
         if old.slash:
             old.demand_directory()
         _refuse_slash(new)
+        if handle.policy.symlinks == "never" and S_ISLNK(old.lstat().st_mode):
+            raise refused(PolicyError(src.shown, "symlinks", "links are not made here"))
         syscalls.link(
             old.name, new.name, src_dir_fd=old.fd, dst_dir_fd=new.fd, follow_symlinks=False
         )

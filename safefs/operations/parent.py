@@ -33,7 +33,10 @@ class Parent:
 
     __slots__ = ("_handle", "_owned", "fd", "name", "path", "slash")
 
-    def __init__(self, handle: Handle, path: RelPath, *, writes: bool) -> None:
+    def __init__(self, handle: Handle, path: RelPath, *, writes: bool, owns: bool = False) -> None:
+        """``owns``: the descriptor is its own, also where the parent is the root, so that what is
+        begun there can be cleared up when the Root is closed meanwhile.
+        """
         head, self.name, self.slash = path.split()
         self.path = path
         self._handle = handle
@@ -42,7 +45,7 @@ class Parent:
             raise self.error(EINVAL)
         if len(path.raw) >= PATH_MAX:
             raise self.error(ENAMETOOLONG)
-        self._owned = head != b""
+        self._owned = owns or head != b""
         self.fd = handle.fd
         if self._owned:
             self.fd = open_beneath(handle, RelPath(head, path.shown), syscalls.DIRECTORY)
@@ -63,7 +66,7 @@ class Parent:
     @property
     def is_root(self) -> bool:
         """Whether the parent is the root itself, by whatever path."""
-        return not self._owned or self._handle.is_root(self.fd)
+        return self.fd == self._handle.fd or self._handle.is_root(self.fd)
 
     def lstat(self) -> os.stat_result:
         """The stat of the entry itself."""
@@ -120,10 +123,23 @@ class Blame:
             blame(error, self._path, self._path2)
 
 
+def open_child(handle: Handle, dir_fd: int, name: str | bytes, flags: int) -> int:
+    """One name in an open directory, not followed, and on this side of any mount point."""
+    fd = syscalls.open(name, flags | os.O_NOFOLLOW, dir_fd=dir_fd)
+    try:
+        handle.check_mount(fd)
+    except BaseException:
+        syscalls.close(fd)
+        raise
+    return fd
+
+
 def blame(error: OSError, path: RelPath, path2: RelPath | None = None) -> None:
     """Say what the caller asked for, where the system names only the component it stumbled over."""
     if path2 is not None:
         error.filename2 = path2.shown
     elif isinstance(error, SafefsError):
         return  # it knows its path
+    elif error.filename2 is not None:
+        error.filename2 = None  # the system's second name is one of ours
     error.filename = path.shown

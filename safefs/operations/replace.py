@@ -143,7 +143,7 @@ def parent_of_file(handle: Handle, path: RelPath) -> Parent:
     """
     sys.audit("safefs.open", path.shown, _AS_IF)
     try:
-        parent = Parent(handle, path, writes=True)
+        parent = Parent(handle, path, writes=True, owns=True)
     except OSError as error:
         if error.errno == EINVAL:
             raise OSError(EISDIR, os.strerror(EISDIR), path.shown) from None

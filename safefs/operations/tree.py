@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from errno import EINVAL, ELOOP, ENOTDIR, ENOTEMPTY, EXDEV
+from errno import EINVAL, ELOOP, ENOTDIR, ENOTEMPTY
 
 from safefs.audit import refused
 from safefs.errors import PolicyError, SafefsError
 from safefs.kernel import syscalls
 from safefs.kernel.trail import MAX_HELD, Moved, Trail
 from safefs.operations.listing import hides_dots, open_directory, read_directory
-from safefs.operations.parent import Blame, Parent
+from safefs.operations.parent import Blame, Parent, open_child
 from safefs.paths import RelPath
 
 TYPE_CHECKING = False
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from safefs.kernel.handle import Handle
 
-_CHILD = syscalls.LISTING | os.O_NOFOLLOW
 _RESCANS = 1000  # of one directory that someone keeps filling while it is removed
 
 # What a directory that was there a moment ago answers when it is gone, or is something else now.
@@ -56,16 +55,12 @@ class Descent:
     def enter(self, name: str | bytes) -> None:
         """Go into a directory; NotADirectoryError for a link."""
         try:
-            fd = syscalls.open(name, _CHILD, dir_fd=self.fd)
+            fd = open_child(self._handle, self.fd, name, syscalls.LISTING)
         except OSError as error:
             if error.errno == ELOOP:  # what some systems say of a link, where Linux says ENOTDIR
                 raise OSError(ENOTDIR, os.strerror(ENOTDIR)) from None
             raise
-        mount = self._handle.mount
-        if mount is not None and syscalls.mount_id(fd) != mount:
-            syscalls.close(fd)
-            raise OSError(EXDEV, os.strerror(EXDEV))
-        self._trail.push(fd)
+        self._trail.push(fd, name)
 
     def up(self) -> None:
         self._trail.up()
@@ -104,7 +99,8 @@ def walk(
                     yield at, names, others
                 pending.pop()
                 if pending:
-                    descent.up()
+                    with Blame(path):
+                        descent.up()
                 continue
             beneath = name if at == "." else f"{at}/{name}"
             try:
@@ -169,7 +165,8 @@ def find(handle: Handle, path: RelPath) -> Iterator[str]:
                 pending.pop()
                 prefixes.pop()
                 if pending:
-                    descent.up()
+                    with Blame(path):
+                        descent.up()
     finally:
         descent.close()
         syscalls.close(top)
@@ -233,7 +230,8 @@ def _sizes(descent: Descent, seen: set[tuple[int, int]]) -> tuple[int, list[str]
 def remove_tree(handle: Handle, path: RelPath) -> None:
     """Remove a directory and all beneath it; the root itself and links are refused."""
     with Parent(handle, path, writes=True) as parent:
-        top = syscalls.open(parent.name, _CHILD, dir_fd=parent.fd)
+        with Blame(path):
+            top = open_child(handle, parent.fd, parent.name, syscalls.LISTING)
         try:
             if handle.is_root(top):
                 raise parent.error(EINVAL)
