@@ -23,7 +23,7 @@ from safefs.drivers.content import CHUNK, Body, behind, check_file, encoded, har
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.transfer import End
 from safefs.errors import InvalidPathError
-from safefs.operations.files import Mode
+from safefs.operations.files import Mode, check_arguments
 from safefs.paths import RelPath
 from safefs.policy import Policy
 
@@ -230,11 +230,9 @@ class Disk:
         """
         where = self._path(path)
         wanted = Mode(mode)
+        check_arguments(wanted, buffering, encoding, errors, newline)
         if wanted.binary:
-            _refuse_text_arguments(encoding, errors, newline)
             return _buffered(self._driver.open(where, _binary(wanted)), buffering)
-        if buffering == 0:
-            raise ValueError("can't have unbuffered text I/O")
         # Lets the text layer judge its arguments while nothing has been opened or truncated.
         _as_text(io.BytesIO(), mode, buffering, encoding, errors, newline)
         file = self._driver.open(where, _binary(wanted))
@@ -402,8 +400,10 @@ class Disk:
         whole, as by ``put``; what someone else than this Disk writes meanwhile is lost.
         """
         where, content, between = self._path(path), Body(data), encoded(separator)
-        with suppress(FileNotFoundError):
-            self._driver.open(where, "rb").close()  # what cannot be read asks for no content
+        permissions = None
+        # What cannot be read asks for no content; and what was private stays so behind a link.
+        with suppress(FileNotFoundError), self._driver.open(where, "rb") as file:
+            permissions = self._driver.stat_open(file).permissions
         with ExitStack() as held:
 
             def chunks() -> Iterator[bytes]:
@@ -416,23 +416,17 @@ class Disk:
                     return
                 yield from behind(between, file)
 
-            transfer.write(self._driver, where, Body(chunks()))
+            transfer.write(self._driver, where, Body(chunks()), permissions)
 
     def set_visibility(self, path: AnyPath, visibility: Visibility) -> None:
         """Take all permissions from group and others, or let them read what the owner may use.
 
         ``"public"`` gives reading, and executing (or entering a directory) where the owner has it;
-        never writing.
+        never writing. Set-id bits are taken away.
         """
         if visibility not in ("private", "public"):
             raise ValueError(f"visibility is 'private' or 'public', not {visibility!r}")
-        where = self._path(path)
-        permissions = self._driver.stat(where).permissions
-        if visibility == "private":
-            permissions &= 0o7700
-        else:
-            permissions |= 0o055 if permissions & 0o100 else 0o044
-        self._driver.chmod(where, permissions)
+        self._driver.chmod(self._path(path), _private if visibility == "private" else _public)
 
     def make_directory(self, path: AnyPath) -> None:
         """Make a directory and those above it; one that exists is no error, a file is."""
@@ -637,10 +631,12 @@ def _binary(mode: Mode) -> str:
     return mode.raw[0] + "b" + mode.raw[1:]
 
 
-def _refuse_text_arguments(encoding: str | None, errors: str | None, newline: str | None) -> None:
-    for name, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
-        if value is not None:
-            raise ValueError(f"binary mode doesn't take an {name!r} argument")
+def _private(permissions: int) -> int:
+    return permissions & 0o1700
+
+
+def _public(permissions: int) -> int:
+    return permissions & 0o1777 | (0o055 if permissions & 0o100 else 0o044)
 
 
 def _buffered(file: BinaryIO, buffering: int) -> BinaryIO:

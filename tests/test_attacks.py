@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import pickle
+import stat
 import sys
 import threading
 from pathlib import Path
@@ -355,3 +356,43 @@ def test_an_error_of_one_path_names_one(root: Root) -> None:
     with pytest.raises(FileExistsError) as caught:
         root.symlink("target", "f")
     assert (caught.value.filename, caught.value.filename2) == ("f", None)
+
+
+def test_visibility_is_set_on_what_was_looked_at(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at and set by path, one file's set-id bits could be given to another."""
+    from safefs.disk import Disk
+
+    layouts.lay(("upload = theirs", "mine = mine"), str(scratch.root), scratch)
+    (scratch.root / "upload").chmod(0o4777)
+    (scratch.root / "mine").chmod(0o600)
+    real = syscalls.fstat
+
+    def swapping(fd: int) -> os.stat_result:
+        found = real(fd)
+        if stat.S_IMODE(found.st_mode) == 0o4777 and not (scratch.root / "old").exists():
+            (scratch.root / "upload").rename(scratch.root / "old")
+            (scratch.root / "mine").rename(scratch.root / "upload")
+        return found
+
+    monkeypatch.setattr(syscalls, "fstat", swapping)
+    with Disk(scratch.root) as disk:
+        disk.set_visibility("upload", "public")
+    modes = {path.read_text(): path.stat().st_mode & 0o7777 for path in scratch.root.iterdir()}
+    assert modes == {"theirs": 0o777, "mine": 0o600}
+
+
+def test_prepending_behind_a_link_publishes_nothing_private(scratch: Scratch) -> None:
+    from safefs.disk import Disk
+
+    layouts.lay(("private = secret", "log => private"), str(scratch.root), scratch)
+    (scratch.root / "private").chmod(0o600)
+    with Disk(scratch.root) as disk:
+        disk.prepend("log", "new ")
+        assert disk.get("log") == b"new secret"
+        assert (disk.get("private"), disk.visibility("log")) == (b"secret", "private")
+        for buffering in (1.5, 2**70, -5):
+            with pytest.raises((TypeError, ValueError)):
+                disk.open("log", "wb", buffering)  # type: ignore[arg-type]
+        assert disk.get("log") == b"new secret"

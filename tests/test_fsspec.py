@@ -697,3 +697,12 @@ def test_a_path_has_the_url_that_its_disk_is_registered_by(documents: Path, home
 def test_a_name_that_fsspec_would_read_as_a_chain_names_no_disk(documents: Path) -> None:
     with pytest.raises(ValueError, match="URL"):
         Disk(documents, name="x::file:")
+
+
+def test_a_refused_get_makes_nothing_on_the_other_side(
+    fs: SafeFileSystem, outside: Path, tmp_path: Path
+) -> None:
+    for path in ("documents/link.csv", "documents/../secret.csv", "documents/none"):
+        with pytest.raises(OSError):
+            fs.get_file(path, str(tmp_path / "made" / "by" / "x"))
+    assert not (tmp_path / "made").exists()

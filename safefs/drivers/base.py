@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 from safefs.errors import EscapeError, InvalidPathError, PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Self
 
     from safefs.paths import RelPath
@@ -168,8 +168,8 @@ class Driver(Protocol):
     def rename(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
         """Rename a file, link or directory."""
 
-    def chmod(self, path: RelPath, permissions: int) -> None:
-        """Set the permission bits of what the path leads to."""
+    def chmod(self, path: RelPath, permissions: Callable[[int], int]) -> None:
+        """Set the permission bits of what the path leads to: new from old, on one and the same."""
 
     def touch(self, path: RelPath) -> None:
         """Set the modification time of an existing entry to now."""

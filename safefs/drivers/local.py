@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from safefs.drivers.base import Stat, kind_of
 from safefs.kernel import syscalls
+from safefs.operations import attributes
 from safefs.paths import RelPath, encode
 from safefs.root import Root
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from safefs.policy import Policy
     from safefs.root import StrOrBytesPath
@@ -112,8 +113,8 @@ class LocalDriver:
     def rename(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
         self._root.rename(source, target, replace=overwrite)
 
-    def chmod(self, path: RelPath, permissions: int) -> None:
-        self._root.chmod(path, permissions)
+    def chmod(self, path: RelPath, permissions: Callable[[int], int]) -> None:
+        attributes.change_mode(self._root._handle, path, permissions)  # noqa: SLF001  (one object)
 
     def touch(self, path: RelPath) -> None:
         self._root.utime(path)

@@ -20,7 +20,7 @@ from errno import (
     ENOTEMPTY,
 )
 from itertools import count
-from stat import S_IFDIR, S_IFREG
+from stat import S_IFDIR, S_IFREG, S_IMODE
 from time import time_ns
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
@@ -32,7 +32,7 @@ from safefs.paths import RelPath, settled
 from safefs.policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -276,9 +276,10 @@ class MemoryDriver:
             old.directory.touch()
             new.directory.add(new.name, node)
 
-    def chmod(self, path: RelPath, permissions: int) -> None:
+    def chmod(self, path: RelPath, permissions: Callable[[int], int]) -> None:
         with self._lock:
-            self._changed(path).chmod(permissions)
+            node = self._changed(path)
+            node.chmod(permissions(S_IMODE(node.mode)))
 
     def touch(self, path: RelPath) -> None:
         with self._lock:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from errno import EACCES, EEXIST, EISDIR, ENOENT, ENOTSUP
 from io import SEEK_END
 from os import strerror
+from shutil import copyfileobj
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, cast
 
 from fsspec.spec import AbstractFileSystem
@@ -207,14 +208,24 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
         """As fsspec's, but a name that is there is that name and no pattern: ``x*``, for one."""
         found: set[str] = set()
         for each in path if isinstance(path, list | tuple | set) else [path]:
-            literal = assume_literal or not self._is_pattern(each)
             try:
-                found.update(super().expand_path([each], recursive, maxdepth, literal, **options))
+                if assume_literal or not self._is_pattern(each):
+                    found.update(self._literal(each, recursive, maxdepth))
+                else:
+                    found.update(super().expand_path([each], recursive, maxdepth, **options))
             except FileNotFoundError:
                 pass  # as in fsspec's: one pattern may match nothing, but not all of them
         if not found:
             raise FileNotFoundError(ENOENT, strerror(ENOENT), str(path))
         return sorted(found)
+
+    def _literal(self, path: Any, recursive: bool, maxdepth: int | None) -> set[str]:  # noqa: FBT001
+        """What fsspec's finds for a path without wildcards; an old one cannot be told of that."""
+        name = self._strip_protocol(path)
+        if not recursive:
+            return {name}
+        found = set(self.find(name, maxdepth=maxdepth, withdirs=True, detail=False))
+        return found | {name} if self.exists(name) else found
 
     def _is_pattern(self, path: Any) -> bool:
         return _has_magic(self._strip_protocol(path)) and not self.lexists(path)
@@ -251,6 +262,22 @@ class SafeFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not
             first, last, _step = slice(start, end).indices(file.seek(0, SEEK_END))
             file.seek(first)
             return file.read(max(0, last - first))
+
+    def tail(self, path: str, size: int = 1024) -> bytes:
+        """The last bytes of a file."""
+        return self.cat_file(path, start=-size) if size else b""
+
+    def get_file(self, rpath: str, lpath: Any, *arguments: Any, **options: Any) -> None:
+        """Copy one file to a local path, with this process's own rights, or into a file object.
+
+        What is refused or missing here is told before anything is made there.
+        """
+        self.info(rpath)
+        if hasattr(lpath, "write"):
+            with self._open(rpath) as file:
+                copyfileobj(file, lpath)
+        else:
+            super().get_file(rpath, lpath, *arguments, **options)
 
     def read_block(
         self, fn: str, offset: int, length: int | None, delimiter: bytes | None = None

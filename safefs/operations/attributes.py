@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from errno import EINVAL, ENOSYS, ENOTSUP, EOPNOTSUPP, EPERM
-from stat import S_ISDIR, S_ISLNK, S_ISREG
+from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
 from safefs.kernel import open_beneath, syscalls
 from safefs.kernel.probe import proc_fds
@@ -71,6 +71,27 @@ def chmod(handle: Handle, path: RelPath, mode: int) -> None:
         direct=lambda fd: syscalls.fchmodat2(fd, mode),
         by_proc=lambda name: syscalls.chmod(name, mode),
         by_fd=lambda fd: syscalls.fchmod(fd, mode),
+    )
+
+
+def change_mode(handle: Handle, path: RelPath, change: Callable[[int], int]) -> None:
+    """chmod to what ``change`` makes of the permissions that the very object has.
+
+    Asking and setting by path would be two resolutions, and could give one object the bits of
+    another.
+    """
+    wanted: list[int] = []
+
+    def decided(fd: int) -> int:
+        wanted[:] = [change(S_IMODE(syscalls.fstat(fd).st_mode))]
+        return wanted[0]
+
+    _on_object(
+        handle,
+        path,
+        direct=lambda fd: syscalls.fchmodat2(fd, decided(fd)),
+        by_proc=lambda name: syscalls.chmod(name, wanted[0]),
+        by_fd=lambda fd: syscalls.fchmod(fd, decided(fd)),
     )
 
 

@@ -41,6 +41,7 @@ class FakeStorage(Storage):
     def _slot_of(self, name: str) -> Slot:
         def opener() -> Opened:
             disk = FakeDisk._over(self._driver(name), name=name)  # noqa: SLF001
+            disk._folder = self._folder  # noqa: SLF001  (it goes with the last who holds it)
             return Opened(disk, disk.close)
 
         return Slot(
@@ -70,6 +71,8 @@ class FakeStorage(Storage):
 
 class FakeDisk(Disk):
     """A disk that can be asked what happened to it. Each question returns the disk."""
+
+    _folder: TemporaryFolder | None = None
 
     def assert_exists(self, *paths: AnyPath, content: str | bytes | None = None) -> Self:
         """Fail unless each path leads to something, with this content if it is given."""
