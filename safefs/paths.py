@@ -156,9 +156,10 @@ def settled(
     >>> settled([b"new", b"..", b"old", b"newer"], lambda names: names == [b"old"])
     ([b'old'], [b'newer'])
     """
-    there: list[bytes] = []
+    deepest = _deepest(names, leads)
+    there = names[:deepest]
     new: list[bytes] = []
-    for name in names:
+    for name in names[deepest:]:
         if new and name in (b".", b".."):
             new = new[:-1] if name == b".." else new
         elif new and len(name) <= _LONGEST_IN_BYTES:
@@ -168,6 +169,18 @@ def settled(
         else:
             new.append(name)
     return there, new
+
+
+def _deepest(names: list[bytes], leads: Callable[[list[bytes]], bool]) -> int:
+    """How many of the names lead to something, in few questions: each costs the whole way."""
+    least, most = 0, len(names)
+    while least < most:
+        middle = (least + most + 1) // 2
+        if leads(names[:middle]):
+            least = middle
+        else:
+            most = middle - 1
+    return least
 
 
 _LONGEST_IN_BYTES = 255  # what every file system takes, and most no more

@@ -105,7 +105,7 @@ def _steps() -> st.SearchStrategy[Step]:
             _paths,
             flag,
         ),
-        step("chmod", lambda d, p, m: d.chmod(_rel(p), m), _paths, _bits),
+        step("chmod", lambda d, p, m: d.chmod(_rel(p), lambda _: m), _paths, _bits),
         step("touch", lambda d, p: d.touch(_rel(p)), _paths),
         step("read", lambda d, p: d.read(_rel(p)), _paths),
         step("stat", lambda d, p: _told(d.stat(_rel(p))), _paths),

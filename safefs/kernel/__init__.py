@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 # What a kernel without openat2, and a sandbox that forbids it, answer. EPERM and EACCES may also
 # be the honest answer; then the walk gives it again. That openat2 once worked proves nothing: a
 # filter may have come since.
-# EAGAIN that stays is a lease or lock, or a storm of renames: the walk can tell them apart.
-_ASK_THE_WALK = frozenset({ENOSYS, EPERM, EACCES, EINVAL, EAGAIN})
+_NO_OPENAT2 = frozenset({ENOSYS, EPERM, EACCES, EINVAL})
 # Of EAGAIN: any rename on the machine during a ".." causes one, and a ".." may stand in a link.
 _RETRIES = 128
 
@@ -69,9 +68,9 @@ def _openat2_said_no(handle: Handle, path: RelPath, flags: int, mode: int, error
                 return _openat2_said_no(handle, path, flags, mode, -fd)
     if error in (EXDEV, ELOOP):
         raise _explained(handle, path, flags, error)
-    if probe.forced is None and (
-        error in _ASK_THE_WALK or (error == ENOENT and not openat2.answers(handle))
-    ):
+    forbidden = error in _NO_OPENAT2 or (error == ENOENT and not openat2.answers(handle))
+    # EAGAIN that stays is a lease or lock, or a storm of renames: the walk can tell them apart.
+    if error == EAGAIN or (forbidden and probe.forced is None):
         return _walk(handle, path, flags, mode)
     raise OSError(error, os.strerror(error), path.shown)
 
