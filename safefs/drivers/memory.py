@@ -25,7 +25,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from safefs.audit import refused
-from safefs.drivers.base import Stat, kind_of
+from safefs.drivers.base import Stat, is_absence, kind_of
 from safefs.errors import EscapeError, PolicyError, SameFileError
 from safefs.operations.parent import Blame
 from safefs.paths import RelPath, settled
@@ -219,7 +219,7 @@ class MemoryDriver:
                 self._mkdir(path, mode)
             except OSError as error:
                 # EINVAL is a path that ends in dots: above it everything has been made.
-                if error.errno not in (EEXIST, EINVAL) or not self._is_directory(path):
+                if error.errno not in (EEXIST, EINVAL) or not self._shows_directory(path):
                     raise
                 if not exist_ok:
                     raise _error(EEXIST, path) if parents else error from None
@@ -437,6 +437,15 @@ class MemoryDriver:
             raise _error(EEXIST, path)
         permissions = mode & ~_UMASK & self._directory_mode
         place.directory.add(place.name, _Directory(S_IFDIR | permissions))
+
+    def _shows_directory(self, path: RelPath) -> bool:
+        """As ``Root.is_dir``: what the policy refuses is not there."""
+        try:
+            return isinstance(self._permitted(path), _Directory)
+        except OSError as error:
+            if is_absence(error):
+                return False
+            raise
 
     def _is_directory(self, path: RelPath) -> bool:
         try:
