@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
 
 # dev: while writing; ci: what `make test` has time for; prove: the full counts, `make prove`.
 _SCALES = {"dev": 0.2, "ci": 1.0, "prove": 20.0}
@@ -172,7 +172,7 @@ def _no_descriptor_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def scratch(tmp_path: Path) -> Iterator[Scratch]:
     """A root and an outside under a moat; after the test the outside must be as it was."""
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
 
     made = Scratch.make(tmp_path)
     made.remember()
@@ -184,7 +184,7 @@ def scratch(tmp_path: Path) -> Iterator[Scratch]:
 @pytest.fixture
 def shared_root() -> Iterator[Path]:
     """An empty root, under a moat, that the user nobody owns and can reach (tmp_path is 0700)."""
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
     from tests.attackers import NOBODY
 
     with tempfile.TemporaryDirectory(prefix="safefs-tests-") as name:

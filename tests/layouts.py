@@ -29,7 +29,7 @@ from safefs.root import Root
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
 
 
 class Fails:

@@ -21,17 +21,17 @@ from safefs.kernel import probe, syscalls
 from safefs.kernel.trail import Moved
 from safefs.policy import Policy
 from safefs.root import Root
-from safefs.testing import replays
+from safefs.testing import mounts
 from tests import layouts
 from tests.attackers import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
 
 pytestmark = pytest.mark.usefixtures("resolver")
-may_mount = pytest.mark.skipif(not replays.may_mount(), reason="needs the right to mount")
+may_mount = pytest.mark.skipif(not mounts.may_mount(), reason="needs the right to mount")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_removing_a_mount_point_itself_leaves_what_is_mounted(
 
     def removing() -> tuple[object, list[str]]:
         probe.forced = resolver
-        replays.mount_own(scratch.outside, scratch.root / "mnt")
+        mounts.mount_own(scratch.outside, scratch.root / "mnt")
         with Root(scratch.root, policy=Policy(same_filesystem=True)) as root:
             try:
                 root.remove_tree("mnt")
@@ -174,7 +174,7 @@ def test_a_file_bound_over_another_is_not_copied(scratch: Scratch, resolver: str
 
     def copying() -> tuple[object, bool]:
         probe.forced = resolver
-        replays.mount_own(scratch.outside / "secret.txt", scratch.root / "t" / "f")
+        mounts.mount_own(scratch.outside / "secret.txt", scratch.root / "t" / "f")
         with Root(scratch.root, policy=Policy(same_filesystem=True)) as root:
             try:
                 root.copy_tree("t", "new")

@@ -19,7 +19,7 @@ from safefs.root import Root
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
 
 _listening: list[list[tuple[str, tuple[object, ...]]]] = []
 

@@ -27,7 +27,7 @@ from tests.attackers import exchanging
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from safefs.testing import replays
+from safefs.testing.scratch import Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ def test_a_name_from_outside_is_found_out(tmp_path: Path) -> None:
 def test_the_stat_of_something_outside_is_found_out(tmp_path: Path) -> None:
     case = next(case for case in CASES if case.id == "metadata-oracle-01")
     case = dataclasses.replace(case, verdict="ok")
-    base = replays.Scratch.under(tmp_path / "unused").base.relative_to(tmp_path / "unused")
+    base = Scratch.under(tmp_path / "unused").base.relative_to(tmp_path / "unused")
     secret = tmp_path / base / "outside" / "secret.txt"
     result = replays.replay(
         case, tmp_path, subject=lambda at, policy: Puppet(at, policy, stat=lambda _: secret.stat())

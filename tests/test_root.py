@@ -21,7 +21,7 @@ from tests import layouts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
 
 pytestmark = pytest.mark.usefixtures("resolver")
 

@@ -23,7 +23,7 @@ from safefs.operations import listing
 from safefs.paths import RelPath
 from safefs.policy import Policy
 from safefs.root import Root
-from safefs.testing import replays
+from safefs.testing import mounts
 from tests import layouts
 from tests.attackers import NOBODY, in_child
 from tests.test_paths import Gives, LyingBytes, LyingStr
@@ -31,13 +31,13 @@ from tests.test_paths import Gives, LyingBytes, LyingStr
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
     from tests.conftest import Calls
 
 pytestmark = pytest.mark.usefixtures("resolver")
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-may_mount = pytest.mark.skipif(not replays.may_mount(), reason="needs the right to mount")
+may_mount = pytest.mark.skipif(not mounts.may_mount(), reason="needs the right to mount")
 
 with_openat2 = pytest.mark.parametrize("resolver", ["openat2"], indirect=True)
 with_the_walk = pytest.mark.parametrize("resolver", ["walk"], indirect=True)
@@ -442,7 +442,7 @@ def test_rule_03_a_forbidden_mount_is_not_told_as_an_escape(
 ) -> None:
     def crossing() -> list[object]:
         probe.forced = resolver
-        replays.mount_own(scratch.outside, scratch.root / "mnt")
+        mounts.mount_own(scratch.outside, scratch.root / "mnt")
         with Root(scratch.root, policy=Policy(same_filesystem=True)) as root:
             told: list[object] = []
             for path in ("mnt/secret.txt", "mnt", "mnt/.", "d/../mnt/x"):
@@ -1277,7 +1277,7 @@ def test_rule_16_a_mount_is_crossed_unless_the_policy_says_no(
 
     def crossing() -> dict[str, object]:
         probe.forced = resolver
-        replays.mount_own(scratch.outside, scratch.root / "mnt")
+        mounts.mount_own(scratch.outside, scratch.root / "mnt")
         with Root(scratch.root, policy=Policy(same_filesystem=same_filesystem)) as root:
             ways: dict[str, Callable[[], object]] = {
                 "read": lambda: root.read_bytes("mnt/secret.txt"),
@@ -1362,7 +1362,7 @@ _DIFFERENCES = {
     "a bind mount of the same file system": "test_rule_18_a_bind_mount_before_linux_5_8",
     "more than 64 levels above": "test_rule_18_a_directory_moved_again_and_again",
     "no descriptors to spare": "test_rule_18_no_descriptors_to_spare",
-    "replaced, during the call, more than 40 times": "test_rule_18_a_component_replaced_40_times",
+    "is replaced, during the call, more than 1,000 times": "test_rule_18_a_component_replaced",
 }
 
 
@@ -1419,7 +1419,7 @@ def test_rule_18_a_bind_mount_before_linux_5_8(
 
     def crossing() -> object:
         probe.forced = resolver
-        replays.mount_own(scratch.outside, scratch.root / "mnt")
+        mounts.mount_own(scratch.outside, scratch.root / "mnt")
         with Root(scratch.root, policy=Policy(same_filesystem=True)) as root:
             return _said(lambda: root.read_bytes("mnt/secret.txt"))
 
@@ -1481,7 +1481,7 @@ def test_rule_18_no_descriptors_to_spare(scratch: Scratch, resolver: str) -> Non
     assert said == (2 if resolver == "openat2" else f"errno {errno.EMFILE}")
 
 
-def test_rule_18_a_component_replaced_40_times(
+def test_rule_18_a_component_replaced(
     scratch: Scratch, resolver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each time the walk reads the link that it met, a directory stands there, and a link again."""
@@ -1502,7 +1502,7 @@ def test_rule_18_a_component_replaced_40_times(
         with pytest.raises(OSError) as caught:
             root.read_bytes("l/f")
     assert caught.value.errno == errno.ELOOP
-    assert len(seen) == 41
+    assert len(seen) == 1001
 
 
 # -- and of errors -----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from safefs.testing.replays import Scratch
+from safefs.testing.scratch import Scratch
 
 if TYPE_CHECKING:
     from pathlib import Path

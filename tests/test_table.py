@@ -16,7 +16,7 @@ from safefs.root import Root
 from tests import layouts
 
 if TYPE_CHECKING:
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
 
 
 def test_the_table_has_sixty_rows_and_each_has_its_own_name() -> None:
@@ -62,7 +62,7 @@ def test_both_resolvers_come_to_the_same_file_or_the_same_error(
     lines: list[str], path: str, flag: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Two that were written apart must agree; what they reach is beneath the root."""
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
 
     scratch = Scratch.make(tmp_path_factory.mktemp("agree"))
     _lay_what_can_be(lines, scratch)

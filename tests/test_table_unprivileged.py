@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from safefs.testing.replays import Scratch
+from safefs.testing.scratch import Scratch
 from tests import layouts
 from tests.attackers import NOBODY, in_child
 

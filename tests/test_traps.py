@@ -24,18 +24,18 @@ from safefs.operations import tree
 from safefs.paths import RelPath
 from safefs.policy import Policy
 from safefs.root import Root
-from safefs.testing import replays
+from safefs.testing import mounts
 from tests import layouts
 from tests.attackers import NOBODY, in_child, leasing, renaming_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from safefs.testing.replays import Scratch
+    from safefs.testing.scratch import Scratch
 
 pytestmark = pytest.mark.usefixtures("resolver")
 
-may_mount = pytest.mark.skipif(not replays.may_mount(), reason="needs the right to mount")
+may_mount = pytest.mark.skipif(not mounts.may_mount(), reason="needs the right to mount")
 seccomp = pytest.importorskip("pyseccomp", reason="needs pyseccomp and libseccomp")
 
 
@@ -695,7 +695,7 @@ def test_no_tree_operation_goes_into_a_mount_under_same_filesystem(
 
     def trying() -> tuple[object, list[str]]:
         probe.forced = resolver
-        replays.mount_own(scratch.outside, scratch.root / "t" / "mnt")
+        mounts.mount_own(scratch.outside, scratch.root / "t" / "mnt")
         with Root(scratch.root, policy=Policy(same_filesystem=True)) as root:
             acts: dict[str, Callable[[], object]] = {
                 "remove_tree": lambda: root.remove_tree("t"),

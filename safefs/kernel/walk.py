@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from safefs.paths import RelPath
 
 MAX_LINKS = 40  # MAXSYMLINKS in linux/namei.h
+MAX_REPLACED = 1000  # times that what stands under a name may change while the walk looks at it
 PATH_MAX = 4096  # linux/limits.h, with the NUL
 _STARTS = 16  # when a directory is moved while more are open than may be held
 _SHARED = S_ISVTX | S_IWOTH  # a directory where all may write and none remove another's
@@ -56,7 +57,7 @@ def _walk(handle: Handle, path: RelPath, flags: int, mode: int, trail: Trail) ->
     """
     pending, slash, dots = _components(path.raw)
     follow = not (flags & os.O_NOFOLLOW or (flags & os.O_CREAT and flags & os.O_EXCL))
-    links = 0
+    links = replaced = 0
     while pending:
         name = pending.pop()
         if name == b"..":
@@ -84,12 +85,15 @@ def _walk(handle: Handle, path: RelPath, flags: int, mode: int, trail: Trail) ->
                 return fd
             trail.push(fd, name)
             continue
+        if target is None:  # what stood there changed between two calls: look again
+            replaced += 1
+            if replaced > MAX_REPLACED:
+                raise _os_error(ELOOP)
+            pending.append(name)
+            continue
         links += 1
         if links > MAX_LINKS:
             raise _os_error(ELOOP)
-        if target is None:  # what stood there changed between two calls: look again
-            pending.append(name)
-            continue
         _check_link(handle, path, trail.fd, name, target)
         names, target_slash, target_dots = _components(target)
         pending += names

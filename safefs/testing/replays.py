@@ -13,19 +13,14 @@ entries in /proc. Run a subject that you do not trust as an unprivileged user.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import os
-import pickle
 import shutil
-import stat
-import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -33,6 +28,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from safefs.errors import SafefsError
 from safefs.policy import Policy
 from safefs.root import Root
+from safefs.testing.mounts import in_own_mounts, may_mount
+from safefs.testing.scratch import Scratch, build, filled, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,10 +38,8 @@ Verdict = Literal["refuse", "ok", "notfound", "hang", "crash"]
 Step = tuple[str, list[str], list[str]]  # of a walk, as os.walk gives it
 Answer = object  # whatever an operation returned: bytes, names, a stat result, or None
 
-_MOAT = 24  # directories between a scratch and its root: no chain of ".." in a case is half as long
 _SENTINEL = "OUTSIDE-SENTINEL"  # a name that stands in every directory outside, to be seen in leaks
 _RACE_ROUNDS = 300
-_CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000  # linux/mount.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +228,7 @@ def replay(
         return replace(start, skipped=reason)
     trial = _Trial(case, Scratch.under(scratch), subject, open_url or read_url)
     if "mount" in case.requires:
-        return replace(start, **_in_own_mounts(trial.run))
+        return replace(start, **in_own_mounts(trial.run))
     return replace(start, **trial.run())
 
 
@@ -249,145 +244,6 @@ def read_url(directory: Path, url: str) -> bytes:
     with Storage("safefs replays", disks={"d": directory}) as storage, storage.register("d"):
         content: bytes = fsspec.filesystem("safefs", skip_instance_cache=True).cat_file(url)
         return content
-
-
-# -- the scratch and its outside ---------------------------------------------------------------
-
-
-class Scratch:
-    """A directory under a moat, in which ``root`` is the root and all else is the outside."""
-
-    def __init__(self, top: Path, base: Path) -> None:
-        self.top = top
-        self.base = base
-        self.root = base / "root"
-        self.outside = base / "outside"
-        self._skipped = {self.root}
-        self._before: dict[str, tuple[object, ...]] = {}
-
-    @classmethod
-    def under(cls, directory: Path) -> Scratch:
-        """Only the moat, beneath an existing directory."""
-        top = directory / "moat"
-        base = top.joinpath(*("m" * (_MOAT - 1)))
-        base.mkdir(parents=True)
-        return cls(top, base)
-
-    @classmethod
-    def make(cls, directory: Path) -> Scratch:
-        """A moat, an empty root, and an outside with something to steal and to spoil."""
-        made = cls.under(directory)
-        made.root.mkdir()
-        build(
-            made,
-            [
-                {"type": "file", "path": "outside/secret.txt", "content": "OUTSIDE-SECRET\n"},
-                {"type": "file", "path": "outside/victim.txt", "content": "OUTSIDE-VICTIM\n"},
-                {"type": "file", "path": "outside/dir/inner.txt", "content": "OUTSIDE-INNER\n"},
-                {"type": "dir", "path": "outside/empty"},
-                {"type": "symlink", "path": "outside/link", "target": "secret.txt"},
-                {"type": "file", "path": "root-evil/secret.txt", "content": "OUTSIDE-EVIL\n"},
-            ],
-        )
-        return made
-
-    def remember(self, *besides: Path) -> None:
-        """Take the outside as it is now for how it must stay; ``besides`` is not looked at."""
-        self._skipped = {self.root, *besides}
-        self._before = self._snapshot()
-
-    def changes(self) -> list[str]:
-        """What is different outside since ``remember``, by name."""
-        before, after = self._before, self._snapshot()
-        return [
-            f"{name}: {before.get(name)} became {after.get(name)}"
-            for name in sorted(before.keys() | after.keys())
-            if before.get(name) != after.get(name)
-        ]
-
-    def _snapshot(self) -> dict[str, tuple[object, ...]]:
-        found: dict[str, tuple[object, ...]] = {}
-        for path in _moat(self.top, self.base):
-            found[str(path)] = tuple(sorted(os.listdir(path)))
-        for entry in self.base.iterdir():
-            if entry not in self._skipped:
-                found.update(snapshot(entry))
-        return found
-
-
-def _moat(top: Path, base: Path) -> list[Path]:
-    """Every directory above the base, in which nothing but the next may stand."""
-    return [path for path in base.parents if path.is_relative_to(top.parent)]
-
-
-def snapshot(path: Path) -> dict[str, tuple[object, ...]]:
-    """Names, kinds, modes, owners, link counts, times and bytes of a tree; links not followed.
-
-    The times are of change, to the nanosecond, so that a thing put back as it was shows too.
-    """
-    found = {str(path): _portrait(path)}
-    if path.is_dir() and not path.is_symlink():
-        for entry in path.iterdir():
-            found.update(snapshot(entry))
-    return found
-
-
-def _portrait(path: Path) -> tuple[object, ...]:
-    seen = path.lstat()
-    content: object = None
-    if stat.S_ISLNK(seen.st_mode):
-        content = os.readlink(path)
-    elif stat.S_ISREG(seen.st_mode):
-        content = path.read_bytes()
-    times = seen.st_mtime_ns, seen.st_ctime_ns
-    return seen.st_mode, seen.st_uid, seen.st_gid, seen.st_nlink, *times, content
-
-
-def build(scratch: Scratch, tree: Iterable[Mapping[str, str]]) -> None:
-    """Make the entries of a case's tree, in order, with parents as needed."""
-    for entry in tree:
-        path = scratch.base / entry["path"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _MAKERS[entry["type"]](scratch, path, entry)
-
-
-def _make_file(_: Scratch, path: Path, entry: Mapping[str, str]) -> None:
-    path.write_text(entry.get("content", ""), "utf-8", newline="")
-
-
-def _make_symlink(scratch: Scratch, path: Path, entry: Mapping[str, str]) -> None:
-    path.symlink_to(_filled(scratch, entry["target"]))
-
-
-def _make_bind(scratch: Scratch, path: Path, entry: Mapping[str, str]) -> None:
-    path.mkdir(exist_ok=True)
-    _mount(scratch.base / entry["target"], path, _MS_BIND)
-
-
-_MAKERS: dict[str, Callable[[Scratch, Path, Mapping[str, str]], None]] = {
-    "dir": lambda _, path, __: path.mkdir(exist_ok=True),
-    "file": _make_file,
-    "symlink": _make_symlink,
-    "hardlink": lambda scratch, path, entry: path.hardlink_to(scratch.base / entry["target"]),
-    "bind": _make_bind,
-    "fifo": lambda _, path, __: os.mkfifo(path),
-}
-
-
-def _filled(scratch: Scratch, text: str) -> str:
-    for name, place in (
-        ("{root_rel}", str(scratch.root).lstrip("/")),
-        ("{root}", str(scratch.root)),
-        ("{outside}", str(scratch.outside)),
-        ("{scratch}", str(scratch.base)),
-    ):
-        text = text.replace(name, place)
-    while "{rep:" in text:
-        before, _, rest = text.partition("{rep:")
-        char, _, rest = rest.partition(":")
-        count, _, after = rest.partition("}")
-        text = before + char * int(count) + after
-    return text
 
 
 # -- one trial ---------------------------------------------------------------------------------
@@ -510,7 +366,7 @@ class _Trial:
             if word == "rename":
                 (base / first).rename(base / second)
             elif word == "symlink":
-                (base / first).symlink_to(_filled(self.scratch, second))
+                (base / first).symlink_to(filled(self.scratch, second))
             else:
                 raise ValueError(f"{self.case.id}: no step is called {word}")
 
@@ -527,12 +383,12 @@ class _Trial:
 
     def _timed(self, subject: Subject, op: str, args: Sequence[Any]) -> _Outcome:
         """In a thread of its own, since an open that blocks cannot be called back."""
-        filled = [_filled(self.scratch, arg) if isinstance(arg, str) else arg for arg in args]
+        texts = [filled(self.scratch, arg) if isinstance(arg, str) else arg for arg in args]
         outcomes: list[_Outcome] = []
 
         def attempt() -> None:
             try:
-                outcomes.append(_Outcome(self._do(subject, op, filled)))
+                outcomes.append(_Outcome(self._do(subject, op, texts)))
             except Exception as error:  # noqa: BLE001  (whatever it is, it is the outcome)
                 outcomes.append(_Outcome(error=error.with_traceback(None)))
 
@@ -725,70 +581,3 @@ class _Swapper:
 
 # The one under attack made or removed something at the same time.
 _LOST_A_TURN = frozenset({errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.ENOTDIR})
-
-
-# -- mounts ------------------------------------------------------------------------------------
-
-
-def _mount(source: Path | None, target: Path, flags: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    from_ = None if source is None else os.fsencode(source)
-    if libc.mount(from_, os.fsencode(target), None, ctypes.c_ulong(flags), None) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(target))
-
-
-def _unshare_mounts() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_CLONE_NEWNS) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    _mount(None, Path("/"), _MS_REC | _MS_PRIVATE)
-
-
-def mount_own(source: Path, target: Path) -> None:
-    """Bind ``source`` over ``target`` in mounts that only this process sees; for a forked child."""
-    _unshare_mounts()
-    _mount(source, target, _MS_BIND)
-
-
-@cache
-def may_mount() -> bool:
-    """Whether this process has the right to mounts of its own (Linux, and root)."""
-    if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        return False
-    return bool(_in_own_mounts(lambda: {"may": True}).get("may"))
-
-
-def _in_own_mounts(function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What ``function`` returns in a child whose mounts are its own and go with it."""
-    read_end, write_end = os.pipe()
-    child = _fork()
-    if child == 0:
-        try:
-            os.close(read_end)
-            answer: dict[str, Any]
-            try:
-                _unshare_mounts()
-                answer = function()
-            except Exception as error:  # noqa: BLE001  (the parent reports it)
-                answer = {"failure": f"{type(error).__name__}: {error}"}
-            with open(write_end, "wb") as pipe:
-                pickle.dump(answer, pipe)
-        finally:
-            os._exit(0)
-    os.close(write_end)
-    with open(read_end, "rb") as pipe:
-        sent = pipe.read()
-    os.waitpid(child, 0)
-    told: dict[str, Any] = pickle.loads(sent) if sent else {"failure": "the child died"}  # noqa: S301
-    return told
-
-
-def _fork() -> int:
-    """fork(2), also where a library keeps threads: the child runs Python alone, and no locks."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()

@@ -1,0 +1,89 @@
+"""Mounts that only this process and its children see, for tests that need them (Linux)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import sys
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000  # linux/mount.h
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result: int, subject: object = None) -> int:
+    """The result of a C function, or the ``OSError`` that errno tells of."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), None if subject is None else str(subject))
+    return result
+
+
+def bind(source: Path, target: Path) -> None:
+    """Mount one place over another (mount(2), MS_BIND)."""
+    _mount(source, target, _MS_BIND)
+
+
+def _mount(source: Path | None, target: Path | str, flags: int) -> None:
+    from_ = None if source is None else os.fsencode(source)
+    check(_libc.mount(from_, os.fsencode(target), None, ctypes.c_ulong(flags), None), target)
+
+
+def unshare_mounts(more: int = 0) -> None:
+    """From here on this process has its own mounts (unshare(2), CLONE_NEWNS; ``more`` flags)."""
+    check(_libc.unshare(_CLONE_NEWNS | more))
+    _mount(None, "/", _MS_REC | _MS_PRIVATE)
+
+
+def mount_own(source: Path, target: Path) -> None:
+    """Bind ``source`` over ``target`` in mounts that only this process sees; for a forked child."""
+    unshare_mounts()
+    bind(source, target)
+
+
+@cache
+def may_mount() -> bool:
+    """Whether this process has the right to mounts of its own (Linux, and root)."""
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        return False
+    return bool(in_own_mounts(lambda: {"may": True}).get("may"))
+
+
+def in_own_mounts(function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What ``function`` returns in a child whose mounts are its own and go with it."""
+    read_end, write_end = os.pipe()
+    child = fork()
+    if child == 0:
+        try:
+            os.close(read_end)
+            answer: dict[str, Any]
+            try:
+                unshare_mounts()
+                answer = function()
+            except Exception as error:  # noqa: BLE001  (the parent reports it)
+                answer = {"failure": f"{type(error).__name__}: {error}"}
+            with open(write_end, "wb") as pipe:
+                pickle.dump(answer, pipe)
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    with open(read_end, "rb") as pipe:
+        sent = pipe.read()
+    os.waitpid(child, 0)
+    told: dict[str, Any] = pickle.loads(sent) if sent else {"failure": "the child died"}  # noqa: S301
+    return told
+
+
+def fork() -> int:
+    """fork(2), also where a library keeps threads: the child runs Python alone, and no locks."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
