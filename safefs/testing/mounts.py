@@ -32,6 +32,11 @@ def bind(source: Path, target: Path) -> None:
     _mount(source, target, _MS_BIND)
 
 
+def rebind(place: Path) -> None:
+    """Make a directory, with what is mounted beneath it, a mount of its own."""
+    _mount(place, place, _MS_BIND | _MS_REC)
+
+
 def _mount(source: Path | None, target: Path | str, flags: int) -> None:
     from_ = None if source is None else os.fsencode(source)
     check(_libc.mount(from_, os.fsencode(target), None, ctypes.c_ulong(flags), None), target)

@@ -1,0 +1,230 @@
+"""The jail: what runs in it can write its scratch and nothing else, and always ends.
+
+Every path outside that a test here has the jail attack is a victim of the test's own, in tmp_path.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from safefs.testing import jail
+from safefs.testing.scratch import snapshot
+from tests.attackers import NOBODY, in_child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+needs_jail = pytest.mark.skipif(jail.kind() is None, reason="needs a jail")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture
+def places() -> Iterator[tuple[Path, Path]]:
+    """A scratch, and beside it a victim that must not change."""
+    with jail.scratch_directory() as top:
+        scratch, victim = top / "scratch", top / "victim"
+        scratch.mkdir()
+        (victim / "d").mkdir(parents=True)
+        (victim / "d" / "f").write_text("precious")
+        before = snapshot(victim)
+        yield scratch, victim
+        assert snapshot(victim) == before
+
+
+ATTACKS: dict[str, Callable[[Path], object]] = {
+    "rmtree": lambda victim: shutil.rmtree(victim, ignore_errors=True),
+    "unlink": lambda victim: (victim / "d" / "f").unlink(),
+    "write": lambda victim: (victim / "d" / "f").write_text("spoilt"),
+    "create": lambda victim: (victim / "new").touch(),
+    "chmod": lambda victim: (victim / "d" / "f").chmod(0o777),
+    "utime": lambda victim: os.utime(victim / "d" / "f", (1, 1)),
+    "rename": lambda victim: (victim / "d").rename(victim / "e"),
+    "link": lambda victim: (victim / "hard").hardlink_to(victim / "d" / "f"),
+    "a program": lambda victim: subprocess.run(["rm", "-rf", str(victim)], check=False),
+    "up from the scratch": lambda victim: shutil.rmtree(
+        Path.cwd() / ".." / victim.name, ignore_errors=True
+    ),
+}
+
+
+@needs_jail
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_nothing_outside_the_scratch_can_be_changed(attack: str, places: tuple[Path, Path]) -> None:
+    scratch, victim = places
+
+    def attempt() -> None:
+        try:
+            ATTACKS[attack](victim)
+        except OSError:
+            pass
+        Path("proof").write_text("it ran")
+
+    jail.jailed(attempt, scratch=scratch)
+    assert (scratch / "proof").read_text() == "it ran"
+
+
+@needs_jail
+def test_an_open_directory_of_the_parent_does_not_lead_out(places: tuple[Path, Path]) -> None:
+    """A descriptor from before knows the mounts from before."""
+    scratch, victim = places
+    fd = os.open(victim, os.O_RDONLY | os.O_DIRECTORY)
+
+    def attempt() -> str:
+        try:
+            os.unlink("d/f", dir_fd=fd)
+        except OSError as error:
+            return os.strerror(error.errno or 0)
+        return "unlinked"
+
+    try:
+        assert jail.jailed(attempt, scratch=scratch) == "Bad file descriptor"
+    finally:
+        os.close(fd)
+
+
+@needs_jail
+def test_the_jail_cannot_be_mounted_open_again(places: tuple[Path, Path]) -> None:
+    scratch, victim = places
+
+    def attempt() -> int:
+        words = ["mount", "-o", "remount,rw,bind", "/"]
+        return subprocess.run(words, check=False, capture_output=True).returncode
+
+    assert jail.jailed(attempt, scratch=scratch) != 0
+    jail.jailed(lambda: shutil.rmtree(victim, ignore_errors=True), scratch=scratch)
+
+
+@needs_jail
+def test_what_returns_is_returned_and_what_raises_is_told(places: tuple[Path, Path]) -> None:
+    scratch, _ = places
+    assert jail.jailed(lambda: {"n": [1, 2]}, scratch=scratch) == {"n": [1, 2]}
+    with pytest.raises(jail.JailError, match="ZeroDivisionError"):
+        jail.jailed(lambda: 1 // 0, scratch=scratch)
+    with pytest.raises(jail.JailError, match=f"signal {signal.SIGSEGV:d}"):
+        jail.jailed(lambda: os.kill(os.getpid(), signal.SIGSEGV), scratch=scratch)
+    with pytest.raises(jail.JailError, match="exit status 3"):
+        jail.jailed(lambda: os._exit(3), scratch=scratch)
+    with pytest.raises(jail.JailError, match=r"[Pp]ickle"):
+        jail.jailed(lambda: lambda: 0, scratch=scratch)
+
+
+@needs_jail
+def test_what_does_not_end_is_ended_with_all_it_started(places: tuple[Path, Path]) -> None:
+    scratch, _ = places
+
+    def forever() -> None:
+        child = subprocess.Popen(["sleep", "1000"])
+        Path("child").write_text(str(child.pid))
+        while True:
+            time.sleep(1)
+
+    with pytest.raises(TimeoutError, match="no answer in 1 s"):
+        jail.jailed(forever, scratch=scratch, seconds=1)
+    _assert_ended(int((scratch / "child").read_text()))
+
+
+def _assert_ended(process: int) -> None:
+    for _ in range(500):
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        if state == "Z":
+            return
+        time.sleep(0.01)
+    raise AssertionError("it still runs")
+
+
+@needs_jail
+def test_a_command_runs_in_the_jail_and_its_status_comes_back(places: tuple[Path, Path]) -> None:
+    scratch, victim = places
+    assert _command(scratch, "true").returncode == 0
+    assert _command(scratch, "sh", "-c", "exit 7").returncode == 7
+    assert _command(scratch, "sh", "-c", "kill -9 $$").returncode == 128 + 9
+    assert _command(scratch, "rm", "-rf", str(victim)).returncode == 1
+    assert _command(scratch, "touch", str(scratch / "made")).returncode == 0
+    assert (scratch / "made").exists()
+    assert _command(scratch, "no-such-program-anywhere").returncode == 125
+    late = _command(scratch, "sleep", "60", seconds=1)
+    assert (late.returncode, late.stderr) == (124, "safefs.testing.jail: ended after 1 s\n")
+
+
+def test_a_command_without_its_scratch_is_refused_in_one_line(tmp_path: Path) -> None:
+    said = _command(tmp_path / "missing", "true")
+    assert said.returncode == 2
+    assert said.stderr.splitlines()[-1].endswith(f"not a directory: {tmp_path / 'missing'}")
+
+
+def _command(scratch: Path, *command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "safefs.testing.jail", "--seconds", str(seconds), str(scratch)]
+    return subprocess.run(
+        [*words, "--", *command], capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+def test_without_a_jail_nothing_is_run(
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch, victim = places
+    monkeypatch.setattr(jail, "kind", lambda: None)
+    with pytest.raises(jail.JailUnavailable, match="nothing was run"):
+        jail.jailed(lambda: shutil.rmtree(victim), scratch=scratch)
+    with pytest.raises(jail.JailUnavailable, match="nothing was run"):
+        jail.confine(scratch)
+
+
+@needs_jail
+def test_a_jail_that_is_open_after_all_is_no_jail(
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried from inside, whatever the calls that made it said."""
+    scratch, victim = places
+    monkeypatch.setattr(jail, "_mount_all_read_only_but", lambda *_, **__: None)
+    with pytest.raises(jail.JailUnavailable, match="can be written from inside"):
+        jail.jailed(lambda: shutil.rmtree(victim), scratch=scratch)
+
+
+@as_root
+def test_root_that_may_not_mount_becomes_nobody(
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch, victim = places
+    monkeypatch.setattr(jail, "kind", lambda: "nobody")
+
+    def attempt() -> int:
+        shutil.rmtree(victim, ignore_errors=True)
+        Path("mine").touch()
+        return os.geteuid()
+
+    assert jail.jailed(attempt, scratch=scratch) == NOBODY
+    assert (scratch / "mine").stat().st_uid == NOBODY
+
+
+@as_root
+def test_a_plain_user_has_a_jail_by_a_user_namespace_or_none() -> None:
+    with jail.scratch_directory() as top:
+        scratch, victim = top / "scratch", top / "victim"
+        for directory in (scratch, victim):
+            directory.mkdir()
+            os.chown(directory, NOBODY, NOBODY)
+        (victim / "f").write_text("precious")
+        before = snapshot(victim)
+
+        def attempt() -> str | None:
+            jail.kind.cache_clear()
+            word = jail.kind()
+            if word is not None:
+                jail.jailed(lambda: shutil.rmtree(victim, ignore_errors=True), scratch=scratch)
+            return word
+
+        assert in_child(attempt, uid=NOBODY) in ("user namespace", None)
+        assert snapshot(victim) == before
