@@ -216,7 +216,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many replays ran, and how many were skipped for which reason."""
+    """Say what was counted: by tests (``record_property("counted", …)``), and of the replays."""
+    counted = [
+        str(said)
+        for report in terminalreporter.stats.get("passed", [])
+        if report.when == "call"
+        for name, said in report.user_properties
+        if name == "counted"
+    ]
+    if counted:
+        terminalreporter.section("counted")
+        for line in counted:
+            terminalreporter.line(line)
+    _summarise_replays(terminalreporter)
+
+
+def _summarise_replays(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many replays ran, and how many were skipped for which reason."""
     tallies: dict[str, Counter[str]] = {}
     for outcome in ("passed", "failed", "skipped"):
         for report in terminalreporter.stats.get(outcome, []):
