@@ -40,7 +40,7 @@ def test_every_small_tree_and_every_short_path_is_enumerated_once() -> None:
 
 
 def test_a_slice_of_the_exhaustion_has_no_disagreement(
-    ground: exhaustion.Ground, record_property: Callable[[str, object], None]
+    ground: exhaustion.Ground, counted: Callable[..., None]
 ) -> None:
     every = chain.from_iterable(exhaustion.trees(n) for n in range(5))
     some = (tree for number, tree in enumerate(every) if number % _STEP == 0)
@@ -50,7 +50,12 @@ def test_a_slice_of_the_exhaustion_has_no_disagreement(
     assert {"file", "link", "directory", "escape", "ENOENT", "ENOTDIR", "ELOOP"} <= set(
         tally.verdicts
     )
-    record_property("counted", f"exhaustion, a slice: {tally}")
+    counted(
+        "exhaustion, a slice",
+        f"{tally.cases:,} cases",
+        seconds=tally.seconds,
+        disagreements=len(tally.disagreements),
+    )
 
 
 def test_a_resolver_that_is_wrong_is_found_out(

@@ -1,0 +1,1 @@
+"""``make prove``: the full counts, and one table at the end."""
