@@ -396,3 +396,17 @@ def test_prepending_behind_a_link_publishes_nothing_private(scratch: Scratch) ->
             with pytest.raises((TypeError, ValueError)):
                 disk.open("log", "wb", buffering)  # type: ignore[arg-type]
         assert disk.get("log") == b"new secret"
+
+
+@pytest.mark.parametrize("path", ["new/../dangling/../..", "new/../dangling/./..", "new/../f/.."])
+def test_makedirs_beneath_what_is_no_directory_says_so_and_not_that_it_exists(
+    path: str, resolver: str, scratch: Scratch
+) -> None:
+    """Found by a random life of a root: ``..`` undid a component that had never led anywhere."""
+    (scratch.root / "dangling").symlink_to("nowhere")
+    (scratch.root / "f").touch()
+    with Root(scratch.root) as root:
+        for exist_ok in (False, True):
+            with pytest.raises((FileNotFoundError, NotADirectoryError)):
+                root.makedirs(path, exist_ok=exist_ok)
+        assert sorted(root.listdir()) == ["dangling", "f"]
