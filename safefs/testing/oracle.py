@@ -9,7 +9,7 @@ nothing either, since nothing here moves while it looks.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, errorcode
+from errno import EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, errorcode
 from typing import TYPE_CHECKING
 
 from safefs.errors import EscapeError, InvalidPathError
@@ -70,12 +70,13 @@ ESCAPE = Verdict(error="escape")
 INVALID = Verdict(error="invalid")
 
 
-def resolve(root: Directory, path: str, *, follow: bool = True) -> Verdict:
+def resolve(root: Directory, path: str, *, follow: bool = True, creating: bool = False) -> Verdict:
     """Where ``path`` leads beneath ``root``; with ``follow=False`` a link at its end is the object.
 
     A slash at the end demands a directory, and has a link before it followed (POSIX, 4.13 Pathname
     Resolution). ``""`` is the root. An absolute path is an escape, as is a link with an absolute
-    target, and ``..`` at the root, also when the way comes back in.
+    target, and ``..`` at the root, also when the way comes back in. ``creating``: as open(2) does
+    with O_CREAT, for which a name with a slash behind it is EISDIR, whatever stands there.
     """
     raw = _encoded(path)
     if raw is None:
@@ -84,15 +85,16 @@ def resolve(root: Directory, path: str, *, follow: bool = True) -> Verdict:
         return ESCAPE
     if len(raw) >= PATH_MAX:
         return _failed(ENAMETOOLONG)
-    return _Way(root, follow=follow).walk(path)
+    return _Way(root, follow=follow, creating=creating).walk(path)
 
 
 class _Way:
     """The directories come through, innermost last, and how many links have been followed."""
 
-    def __init__(self, root: Directory, *, follow: bool) -> None:
+    def __init__(self, root: Directory, *, follow: bool, creating: bool) -> None:
         self.come_through = [root]
         self.follow = follow
+        self.creating = creating
         self.links = 0
 
     def walk(self, path: str) -> Verdict:
@@ -115,6 +117,8 @@ class _Way:
                 found = self.come_through[-1]
                 continue
             parent, name = here, component
+            if self.creating and last and slash:
+                return _failed(EISDIR)
             if len(component.encode("utf-8", "surrogateescape")) > NAME_MAX:
                 return _failed(ENAMETOOLONG)
             if component not in here.entries:
