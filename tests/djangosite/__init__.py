@@ -1,0 +1,1 @@
+"""A small project of Django, for tests/test_django.py."""
