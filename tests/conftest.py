@@ -252,8 +252,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for line in table(found):
             terminalreporter.line(line)
     if COUNTS:
+        outcomes = {
+            outcome: len(terminalreporter.stats.get(outcome, []))
+            for outcome in ("passed", "failed", "error", "skipped")
+        }
         with open(COUNTS, "w") as file:
-            json.dump(found, file)
+            json.dump({"counted": found, **outcomes}, file)
     _summarise_replays(terminalreporter)
 
 

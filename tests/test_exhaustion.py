@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import pytest
 
 from safefs.kernel import syscalls, walk
 from safefs.paths import RelPath
-from safefs.testing import exhaustion
+from safefs.testing import exhaustion, operating
 from safefs.testing.oracle import Directory, File, Link
 from safefs.testing.scratch import Scratch
 
@@ -43,7 +43,7 @@ def test_a_slice_of_the_exhaustion_has_no_disagreement(
     ground: exhaustion.Ground, counted: Callable[..., None]
 ) -> None:
     every = chain.from_iterable(exhaustion.trees(n) for n in range(5))
-    some = (tree for number, tree in enumerate(every) if number % _STEP == 0)
+    some = islice(every, 0, None, _STEP)
     tally = exhaustion.resolve_all(some, exhaustion.paths(), ground)
     assert not tally.disagreements, "\n".join(tally.disagreements[:20])
     assert tally.cases >= 30_000
@@ -56,6 +56,45 @@ def test_a_slice_of_the_exhaustion_has_no_disagreement(
         seconds=tally.seconds,
         disagreements=len(tally.disagreements),
     )
+
+
+@pytest.mark.parametrize(("paths", "entries", "step"), [(1, 4, 1000), (2, 2, 90)])
+def test_a_slice_of_all_operations_ends_as_the_model_says(
+    paths: int,
+    entries: int,
+    step: int,
+    ground: exhaustion.Ground,
+    counted: Callable[..., None],
+) -> None:
+    every = chain.from_iterable(exhaustion.trees(n) for n in range(entries + 1))
+    some = islice(every, 0, None, step)
+    tally = operating.operate_all(some, exhaustion.paths(), ground, paths=paths)
+    assert not tally.disagreements, "\n".join(tally.disagreements[:20])
+    assert tally.cases >= 5_000
+    counted(
+        f"operations on {paths} path{'s' * (paths > 1)}, a slice",
+        f"{tally.cases:,} cases",
+        seconds=tally.seconds,
+        disagreements=len(tally.disagreements),
+    )
+
+
+def test_an_operation_that_is_wrong_is_found_out(
+    ground: exhaustion.Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrong in what it leaves: the permissions that the umask left."""
+    monkeypatch.setattr(syscalls, "fchmod", lambda *_: None)
+    tree = Directory({"a": File(b"x", 0o666)})
+    tally = operating.operate_all([tree], ["a", "b"], ground, paths=2)
+    assert any(
+        "copy('a', 'b') in [a]: left 'b' as ('file', 420" in said for said in tally.disagreements
+    ), tally.disagreements
+
+
+def test_what_a_path_leads_to_and_how_it_ends_make_a_case() -> None:
+    tree = Directory({"a": Directory(), "b": Link("a")})
+    some = ["a", "./a", "b/../a", "a/", "b", "b/", "b/.", "a/.", "a/b", "b/b", "x/a", "x/b"]
+    assert operating.distinct(tree, some) == ["a", "a/", "b", "b/", "b/.", "a/b", "x/a"]
 
 
 def test_a_resolver_that_is_wrong_is_found_out(

@@ -150,6 +150,7 @@ class Ground:
         """Clear the root and make ``tree`` there; the targets of links are filled in, in both."""
         self.clear()
         fd = self.fd
+        os.fchmod(fd, tree.mode)
         self.objects = {_identity(os.stat(fd)): tree}
         for path, node in nodes(tree):
             self._make(fd, path, node)
@@ -164,6 +165,7 @@ class Ground:
         else:
             new = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, node.mode, dir_fd=fd)
             os.write(new, node.content)
+            os.fchmod(new, node.mode)  # whatever the umask
             os.close(new)
 
     def clear(self) -> None:

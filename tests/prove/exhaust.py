@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safefs.testing import exhaustion
+from safefs.testing import exhaustion, operating
 from safefs.testing.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -26,14 +26,25 @@ if TYPE_CHECKING:
 _SHOWN = 20  # disagreements that are printed
 
 
-def _resolving(entries: int, targets: tuple[str, ...], share: slice) -> exhaustion.Tally:
-    """Resolve every path in every share-th tree of up to so many entries."""
-    some = islice(_trees(entries, targets), share.start, None, share.step)
+def _resolving(sizes: range, targets: tuple[str, ...], share: slice) -> exhaustion.Tally:
+    """Resolve every path in the trees of these sizes, a share of them."""
+    some = _trees(sizes, targets, share)
     return _on_ground(lambda ground: exhaustion.resolve_all(some, exhaustion.paths(), ground))
 
 
-def _trees(entries: int, targets: tuple[str, ...]) -> Iterator[Directory]:
-    return chain.from_iterable(exhaustion.trees(n, targets) for n in range(entries + 1))
+def _operating(sizes: range, paths: int, share: slice, *, in_turns: bool) -> exhaustion.Tally:
+    """Try every operation of so many paths in the trees of these sizes, a share of them."""
+    some = _trees(sizes, exhaustion.TARGETS, share)
+    return _on_ground(
+        lambda ground: operating.operate_all(
+            some, exhaustion.paths(), ground, paths=paths, in_turns=in_turns
+        )
+    )
+
+
+def _trees(sizes: range, targets: tuple[str, ...], share: slice) -> Iterator[Directory]:
+    every = chain.from_iterable(exhaustion.trees(size, targets) for size in sizes)
+    return islice(every, share.start, None, share.step)
 
 
 def _on_ground(work: Callable[[exhaustion.Ground], exhaustion.Tally]) -> exhaustion.Tally:
@@ -47,10 +58,14 @@ def _on_ground(work: Callable[[exhaustion.Ground], exhaustion.Tally]) -> exhaust
 
 
 PARTS: dict[str, Callable[[slice], exhaustion.Tally]] = {
-    "resolving, eight targets, up to 4 entries": partial(_resolving, 4, exhaustion.TARGETS),
-    "resolving, eight more targets, up to 3 entries": partial(
-        _resolving, 3, exhaustion.TARGETS_WITH_ENDS
+    "resolving, up to 4 entries": partial(_resolving, range(5), exhaustion.TARGETS),
+    "resolving, other targets, up to 3": partial(
+        _resolving, range(4), exhaustion.TARGETS_WITH_ENDS
     ),
+    "one path, up to 3 entries": partial(_operating, range(4), 1, in_turns=False),
+    "one path, changing, 4 entries": partial(_operating, range(4, 5), 1, in_turns=True),
+    "two paths, up to 2 entries": partial(_operating, range(3), 2, in_turns=False),
+    "two paths, 3 entries": partial(_operating, range(3, 4), 2, in_turns=True),
 }
 
 

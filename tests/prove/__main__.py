@@ -1,0 +1,159 @@
+"""``make prove``: everything at its full counts, in two lanes, and one table at the end.
+
+Exit status 0 only if every part ended well: no escape, no disagreement, every mutant killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safefs import __version__
+from tests.counts import Count, duration, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Rows = Callable[[Any, float], list[Count]]
+
+_TAIL = 60  # lines of a part's output that are shown when it has failed
+
+
+@dataclass(frozen=True)
+class Part:
+    """A program that leaves its findings in a JSON file, and how they become rows."""
+
+    name: str
+    words: tuple[str, ...]  # {json} is where it is to leave them
+    rows: Rows
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def _suite(found: dict[str, Any], seconds: float) -> list[Count]:
+    passed = Count("tests", f"{found['passed']:,} passed, {found['skipped']} skipped", seconds)
+    return [passed, *(Count(*row) for row in found["counted"])]
+
+
+def _exhaustion(found: dict[str, dict[str, Any]], _: float) -> list[Count]:
+    return [
+        Count(f"exhaustion: {name}", f"{tally['cases']:,} cases in {tally['trees']:,} trees, "
+              f"{tally['comparisons']:,} comparisons", tally["seconds"], None,
+              len(tally["disagreements"]))
+        for name, tally in found.items()
+    ]  # fmt: skip
+
+
+def _fuzzing(found: list[dict[str, Any]], _: float) -> list[Count]:
+    return [
+        Count(
+            f"fuzzing: {target['target']}",
+            f"{target['executions']:,} executions, {target['edges']:,} edges",
+            target["seconds"],
+            disagreements=target["crashes"],
+        )
+        for target in found
+    ]
+
+
+def _mutants(found: dict[str, Any], seconds: float) -> list[Count]:
+    killed = sum(each["killed"] for each in found["mutants"])
+    return [Count("mutants", f"killed {killed}/{len(found['mutants'])}", seconds)]
+
+
+def lanes(minutes: float) -> tuple[tuple[Part, ...], ...]:
+    """What runs beside what: two lanes, as races want a processor to themselves."""
+    python = sys.executable
+    suite = Part(
+        "suite",
+        (python, "-m", "pytest", "-q"),
+        _suite,
+        {"SAFEFS_PROFILE": "prove", "SAFEFS_COUNTS": "{json}"},
+    )
+    exhaust = Part(
+        "exhaustion",
+        (python, "-m", "tests.prove.exhaust", "--jobs", "1", "--json", "{json}"),
+        _exhaustion,
+    )
+    fuzz = Part(
+        "fuzzing",
+        (python, "-m", "tests.fuzz", "all", "--seconds", f"{minutes * 60:g}", "--json", "{json}"),
+        _fuzzing,
+    )
+    mutants = Part("mutants", (python, "-m", "tests.mutants", "--json", "{json}"), _mutants)
+    return (suite,), (exhaust, fuzz, mutants)
+
+
+@dataclass
+class Ending:
+    part: Part
+    status: int
+    seconds: float
+    rows: list[Count]
+    output: str
+
+
+def run(part: Part, place: Path) -> Ending:
+    """Run one part to its end."""
+    findings = place / f"{part.name}.json"
+    fill = {"{json}": str(findings)}
+    words = [fill.get(word, word) for word in part.words]
+    environment = {name: fill.get(word, word) for name, word in part.environment.items()}
+    print(f"{part.name}: begun", flush=True)
+    began = time.monotonic()
+    ended = subprocess.run(
+        words,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    seconds = time.monotonic() - began
+    rows = part.rows(json.loads(findings.read_text()), seconds) if findings.exists() else []
+    verdict = "ended well" if not ended.returncode and rows else f"FAILED ({ended.returncode})"
+    print(f"{part.name}: {verdict} after {duration(seconds)}", flush=True)
+    return Ending(part, ended.returncode, seconds, rows, ended.stdout)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.prove", allow_abbrev=False)
+    parser.add_argument("--fuzz-minutes", type=float, default=10.0)
+    parser.add_argument("--only", action="append", metavar="PART")
+    arguments = parser.parse_args(argv)
+    chosen = [
+        [part for part in lane if not arguments.only or part.name in arguments.only]
+        for lane in lanes(arguments.fuzz_minutes)
+    ]
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="safefs-prove-") as name,
+        ThreadPoolExecutor(len(chosen)) as pool,
+    ):
+        ran = pool.map(lambda lane: [run(part, Path(name)) for part in lane], chosen)
+        endings = [ending for lane in ran for ending in lane]
+    failed = [ending for ending in endings if ending.status or not ending.rows]
+    for ending in failed:
+        print(f"\n-- {ending.part.name} --")
+        print("\n".join(ending.output.splitlines()[-_TAIL:]))
+    rows = [row for ending in endings for row in ending.rows]
+    bad = sum((row.escapes or 0) + (row.disagreements or 0) for row in rows)
+    print(f"\nsafefs {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    print("\n".join(table(rows)))
+    verdict = "PROVED" if not failed and not bad else "NOT PROVED"
+    print(f"{verdict}, in {duration(time.monotonic() - began)}")
+    return int(bool(failed or bad))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
