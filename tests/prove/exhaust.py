@@ -69,12 +69,14 @@ PARTS: dict[str, Callable[[slice], exhaustion.Tally]] = {
 }
 
 
-def run(jobs: int) -> dict[str, exhaustion.Tally]:
-    """Every part, shared out among processes."""
+def run(jobs: int, wanted: str = "") -> dict[str, exhaustion.Tally]:
+    """Every part whose name has ``wanted`` in it, shared out among processes."""
     found = {}
     # Forked children would inherit a scratch and its descriptors; spawned ones begin with nothing.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for name, part in PARTS.items():
+            if wanted not in name:
+                continue
             began, total = time.monotonic(), exhaustion.Tally()
             for tally in pool.map(part, (slice(job, None, jobs) for job in range(jobs))):
                 total.add(tally)
@@ -90,8 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.prove.exhaust")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--part", default="", help="only those whose name has this in it")
     arguments = parser.parse_args(argv)
-    found = run(arguments.jobs)
+    found = run(arguments.jobs, arguments.part)
     if arguments.json:
         arguments.json.write_text(json.dumps({name: asdict(each) for name, each in found.items()}))
     return any(tally.disagreements for tally in found.values())
