@@ -1,0 +1,242 @@
+"""Every operation made of several system calls, as it is met by an attacker between two of them.
+
+Each works where the moves of ``attackers`` strike: on ``a/d``, its files ``f`` and ``g``, its link
+``l`` to ``f``, its tree ``sub``, the name ``new`` in it, and ``way``, a link to ``a/d``. Each
+succeeds where nobody attacks. What an operation returns is what came back, as plain values.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from safefs.disk import Disk
+from safefs.root import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    Opener = Callable[[str], AbstractContextManager[Any]]
+    Act = Callable[[Any], object]
+
+
+class Operation:
+    """What is done with a subject: an open Root, Disk, or whatever ``opener`` makes of a directory.
+
+    The opening is the ambient act, and not attacked. ``dangerous`` are those whose failing would
+    destroy or disclose most: they are met in every run of the tests. ``deepen`` adds to the layout
+    before the root is opened.
+    """
+
+    __slots__ = ("act", "dangerous", "deepen", "name", "opener")
+
+    def __init__(
+        self,
+        name: str,
+        act: Act,
+        opener: Opener = Root,
+        *,
+        dangerous: bool = False,
+        deepen: Callable[[str], object] | None = None,
+    ) -> None:
+        self.name = name
+        self.act = act
+        self.opener = opener
+        self.dangerous = dangerous
+        self.deepen = deepen
+
+    def __repr__(self) -> str:
+        return f"<Operation {self.name}>"
+
+
+OPERATIONS: list[Operation] = []
+
+
+def _add(
+    name: str,
+    act: Act,
+    opener: Opener = Root,
+    *,
+    dangerous: bool = False,
+    deepen: Callable[[str], object] | None = None,
+) -> None:
+    OPERATIONS.append(Operation(name, act, opener, dangerous=dangerous, deepen=deepen))
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def _opened(path: str, mode: str, *, atomic: bool = False) -> Callable[[Root], object]:
+    def act(root: Root) -> object:
+        with root.open(path, mode, atomic=atomic) as file:
+            if "r" in mode:
+                return file.read()
+            file.write(b"more")
+        return None
+
+    return act
+
+
+_add("open r", _opened("a/d/f", "rb"))
+_add("open r through a link", _opened("way/l", "rb"), dangerous=True)
+_add("open w", _opened("a/d/f", "wb"))
+_add("open w through a link", _opened("way/l", "wb"), dangerous=True)
+_add("open w of a new file", _opened("a/d/new", "wb"))
+_add("open x", _opened("a/d/new", "xb"))
+_add("open a", _opened("a/d/f", "ab"))
+_add("open r+", _opened("a/d/sub/../f", "r+b"))
+_add("open atomic w", _opened("a/d/f", "wb", atomic=True), dangerous=True)
+_add("open atomic x", _opened("way/new", "xb", atomic=True))
+_add("read_bytes", lambda root: root.read_bytes("a/d/sub/f"))
+_add("read_bytes by dots", lambda root: root.read_bytes("a/d/sub/deep/../../f"), dangerous=True)
+_add("write_bytes", lambda root: root.write_bytes("a/d/f", b"more"))
+_add("replace_file", lambda root: root.replace_file("a/d/f", b"more"), dangerous=True)
+_add("replace_file durable", lambda root: root.replace_file("a/d/new", b"more", durable=True))
+_add("truncate", lambda root: root.truncate("a/d/f", 1))
+
+# -- attributes ------------------------------------------------------------------------------------
+
+_add("stat", lambda root: root.stat("a/d/sub/f"))
+_add("stat through a link", lambda root: root.stat("way/l"))
+_add("lstat", lambda root: root.lstat("a/d/f"))
+_add("exists", lambda root: (root.exists("a/d/f"), root.is_dir("way"), root.is_symlink("a/d/l")))
+_add("chmod", lambda root: root.chmod("a/d/f", 0o606))
+_add("chmod of a directory", lambda root: root.chmod("way", 0o707))
+_add("utime", lambda root: root.utime("a/d/f", ns=(1, 1)))
+
+
+def _attributes(root: Root) -> object:
+    """One after the other on the same path; resolved anew each time."""
+    root.setxattr("a/d/f", "user.mark", b"inside")
+    answers = root.getxattr("a/d/f", "user.mark"), root.listxattr("a/d/f")
+    root.removexattr("a/d/f", "user.mark")
+    return answers
+
+
+_add("extended attributes", _attributes)
+
+
+# -- directories -----------------------------------------------------------------------------------
+
+
+def _scanned(root: Root) -> object:
+    with root.scandir("a/d") as entries:
+        return [(entry.name, entry.stat()) for entry in entries]
+
+
+_add("listdir", lambda root: root.listdir("a/d"))
+_add("listdir through a link", lambda root: root.listdir("way/sub"))
+_add("scandir", _scanned)
+_add("walk", lambda root: list(root.walk("a")), dangerous=True)
+_add("walk bottom up", lambda root: list(root.walk("a", topdown=False)))
+_add("find", lambda root: list(root.find("a")))
+_add("glob", lambda root: list(root.glob("a/**/f")))
+_add("glob through a link", lambda root: list(root.glob("way/s*/*")))
+_add("disk_usage", lambda root: root.disk_usage("a"))
+_add("mkdir", lambda root: root.mkdir("a/d/new"))
+_add("makedirs", lambda root: root.makedirs("a/d/new/er/est"), dangerous=True)
+_add("makedirs exist_ok", lambda root: root.makedirs("way/new/er", exist_ok=True))
+_add("rmdir", lambda root: (root.unlink("a/d/sub/deep/f"), root.rmdir("a/d/sub/deep")))
+_add("remove_tree", lambda root: root.remove_tree("a/d"), dangerous=True)
+_add("remove_tree through a link", lambda root: root.remove_tree("way/sub"))
+_add("copy_tree", lambda root: root.copy_tree("a/d/sub", "a/d/new"), dangerous=True)
+_add("copy_tree from above", lambda root: root.copy_tree("a/d", "a/copy"))
+
+# -- names -----------------------------------------------------------------------------------------
+
+_add("unlink", lambda root: root.unlink("a/d/f"))
+_add("rename", lambda root: root.rename("a/d/f", "a/d/new"))
+_add("rename out of", lambda root: root.rename("a/d/sub", "taken"))
+_add("rename into", lambda root: root.rename("spare", "way/new"))
+_add("rename without replacing", lambda root: root.rename("a/d/f", "a/d/new", replace=False))
+_add("copy", lambda root: root.copy("a/d/f", "a/d/new"), dangerous=True)
+_add("copy through a link", lambda root: root.copy("way/l", "a/d/g"))
+_add("copy without replacing", lambda root: root.copy("a/d/f", "a/d/new", replace=False))
+_add("link", lambda root: root.link("a/d/f", "a/d/new"))
+_add("symlink", lambda root: root.symlink("f", "a/d/new"))
+_add("readlink", lambda root: root.readlink("a/d/l"))
+
+
+def _in_subroot(root: Root) -> object:
+    with root.subroot("way") as inner:
+        inner.write_bytes("g", b"more")
+        return inner.listdir(), inner.read_bytes("sub/f"), inner.stat("f")
+
+
+_add("subroot", _in_subroot, dangerous=True)
+
+
+def _unpacked(root: Root) -> object:
+    """What an unpacker does as the members come: each path resolved anew, links made on the way."""
+    members: list[tuple[str, bytes | str]] = [
+        ("a/d/new/", b""),
+        ("a/d/new/deep/one", b"first"),
+        ("a/d/new/in", "deep"),
+        ("a/d/new/in/two", b"second, through the link"),
+    ]
+    for path, content in members:
+        if path.endswith("/"):
+            root.makedirs(path, exist_ok=True)
+            continue
+        root.makedirs(os.path.dirname(path), exist_ok=True)
+        if isinstance(content, str):
+            root.symlink(content, path)
+        else:
+            root.write_bytes(path, content)
+    return root.read_bytes("a/d/new/deep/two")
+
+
+_add("archive members as they come", _unpacked, dangerous=True)
+
+
+# -- disks -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _two_disks(directory: str) -> Iterator[tuple[Disk, Disk]]:
+    with Disk(directory) as one, Disk(directory) as other:
+        yield one, other
+
+
+_add("Disk.get", lambda disk: disk.get("a/d/f"), Disk)
+_add("Disk.put", lambda disk: disk.put("a/d/f", b"more"), Disk)
+_add("Disk.put with parents", lambda disk: disk.put("a/d/new/er/f", b"more"), Disk)
+_add("Disk.append", lambda disk: disk.append("a/d/f", b"more"), Disk)
+_add("Disk.append with parents", lambda disk: disk.append("a/d/new/f", b"more"), Disk)
+_add("Disk.prepend", lambda disk: disk.prepend("way/f", b"more"), Disk)
+_add("Disk.copy", lambda disk: disk.copy("a/d/f", "a/d/new/f"), Disk)
+_add("Disk.move", lambda disk: disk.move("a/d/f", "a/d/new/f"), Disk)
+_add("Disk.delete", lambda disk: disk.delete("a/d/f", "a/d/l"), Disk)
+_add("Disk.delete_directory", lambda disk: disk.delete_directory("way/sub"), Disk)
+_add("Disk.make_directory", lambda disk: disk.make_directory("way/new/er"), Disk)
+_add("Disk.files", lambda disk: (disk.files("a/d"), disk.directories("a/d")), Disk)
+_add("Disk.all_files", lambda disk: disk.all_files("a"), Disk)
+_add("Disk.all_directories", lambda disk: disk.all_directories("a"), Disk)
+_add("Disk.checksum", lambda disk: disk.checksum("a/d/f"), Disk)
+_add("Disk.size", lambda disk: disk.size("a/d/f"), Disk)
+_add("Disk.set_visibility", lambda disk: disk.set_visibility("a/d/f", "private"), Disk)
+_add("Disk.copy between disks", lambda two: two[0].copy("a/d/f", two[1] / "a/d/new/f"), _two_disks)
+_add(
+    "Disk.copy between disks, overwriting nothing",
+    lambda two: two[0].copy("a/d/f", two[1] / "a/d/new", overwrite=False),
+    _two_disks,
+)
+_add(
+    "Disk.move between disks",
+    lambda two: two[0].move("a/d/f", two[1] / "a/d/new"),
+    _two_disks,
+)
+
+
+# -- deeper than what is held ----------------------------------------------------------------------
+
+
+def _deepen(root: str) -> None:
+    """A tree with more levels than the trail holds, so that the way back is found anew."""
+    os.makedirs(f"{root}/a/d/sub/deep" + "/x" * 64)
+
+
+_add("walk of a deep tree", lambda root: len(list(root.walk("a", topdown=False))), deepen=_deepen)
+_add("remove_tree of a deep tree", lambda root: root.remove_tree("a/d"), deepen=_deepen)
