@@ -151,10 +151,13 @@ _MAKERS: dict[str, Callable[[Scratch, Path, Mapping[str, str]], None]] = {
 def filled(scratch: Scratch, text: str) -> str:
     """``{root}``, ``{outside}``, ``{scratch}`` and ``{rep:c:n}`` in a text, put in full.
 
+    ``{root_rel}`` and ``{outside_rel}`` are without the first slash.
+
     All of them lead into the scratch: this is how an absolute path stays harmless.
     """
     for name, place in (
         ("{root_rel}", str(scratch.root).lstrip("/")),
+        ("{outside_rel}", str(scratch.outside).lstrip("/")),
         ("{root}", str(scratch.root)),
         ("{outside}", str(scratch.outside)),
         ("{scratch}", str(scratch.base)),
