@@ -10,16 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from safefs import Disk, EscapeError, Storage
+from safefs import Disk, EscapeError, InvalidPathError, PolicyError, Storage
 
 PROJECT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "docs/disks.md")
-ESCAPES = "# EscapeError"
+DOCUMENTS = ("README.md", "docs/disks.md", "docs/pathlib.md")
+REFUSALS = {f"# {kind.__name__}": kind for kind in (EscapeError, InvalidPathError, PolicyError)}
 
 
 def _examples(document: str) -> list[tuple[str, str]]:
     parts = (PROJECT / document).read_text(encoding="utf-8").split("```python\n")[1:]
     return [(f"{document} {number}", part.split("```")[0]) for number, part in enumerate(parts, 1)]
+
+
+def _refusal(line: str) -> type[Exception] | None:
+    return next((kind for mark, kind in REFUSALS.items() if mark in line), None)
 
 
 EXAMPLES = [example for document in DOCUMENTS for example in _examples(document)]
@@ -38,18 +42,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("code", [code for _, code in EXAMPLES], ids=[name for name, _ in EXAMPLES])
 def test_an_example_does_what_it_says(code: str, home: Path) -> None:
-    """Lines marked ``# EscapeError`` must raise it; their hostile path stays in the scratch.
+    """Lines marked ``# EscapeError`` or the like must raise that; their paths stay in the scratch.
 
     The home is bare, as on a fresh machine.
     """
     code = code.replace("/srv/uploads", str(home / "uploads")).replace("../../etc/passwd", "../x")
     names: dict[str, object] = {}
-    escaping = [line for line in code.splitlines() if ESCAPES in line]
-    peaceful = "\n".join(line for line in code.splitlines() if ESCAPES not in line)
+    refused = {line: kind for line in code.splitlines() if (kind := _refusal(line))}
+    peaceful = "\n".join(line for line in code.splitlines() if line not in refused)
     try:
         exec(compile(peaceful, "<example>", "exec"), names)
-        for line in escaping:
-            with pytest.raises(EscapeError):
+        for line, kind in refused.items():
+            with pytest.raises(kind):
                 exec(line, names)
     finally:
         for value in list(names.values()):
