@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from safefs import audit
+from safefs.disk import Disk
 from safefs.errors import EscapeError, PolicyError
 from safefs.kernel import probe, syscalls
 from safefs.kernel.trail import Moved
@@ -73,6 +74,7 @@ def test_a_recycled_inode_number_is_no_way_out(
                 if fresh.stat().st_ino == number:
                     break
             else:
+                scratch.remember()  # what has changed outside, the attacker has made
                 pytest.skip("this kernel's file system gave the inode number to nobody")
             (fresh / "secret").mkdir()
             (fresh / "secret" / "name").touch()
@@ -293,6 +295,33 @@ def test_a_fork_that_forgets_an_atomic_file_takes_it_from_nobody(
     os.waitpid(child, 0)
     file.close()
     assert root.read_bytes("f") == b"new"
+
+
+def test_a_copy_between_disks_leaves_no_draft_in_a_directory_that_is_moved(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made, renamed and cleared up by path, it was not found again: three resolutions of one name,
+    and the error of the clearing up hid what had gone wrong."""
+    layouts.lay(("f = inside", "d/"), str(scratch.root), scratch)
+    real = syscalls.write
+
+    def moved_after(*arguments: Any) -> int:
+        (scratch.root / "d").rename(scratch.root / "moved")
+        return real(*arguments)
+
+    def taken_after(*arguments: Any) -> int:
+        (scratch.root / "moved" / "taken").touch()
+        return real(*arguments)
+
+    with Disk(scratch.root) as one, Disk(scratch.root) as other:
+        monkeypatch.setattr(syscalls, "write", moved_after)
+        one.copy("f", other / "d/new", overwrite=False)
+        assert one.all_files() == ["f", "moved/new"]
+        monkeypatch.setattr(syscalls, "write", taken_after)
+        with pytest.raises(FileExistsError):
+            one.copy("f", other / "moved/taken", overwrite=False)
+        assert one.size("moved/taken") == 0
+    assert not _drafts(scratch)
 
 
 # -- policies and arguments --------------------------------------------------------------------

@@ -81,7 +81,7 @@ def _steps() -> st.SearchStrategy[Step]:
     flag = st.booleans()
     return st.one_of(
         step("write", lambda d, p, b: d.write(_rel(p), [b]), _paths, _data),
-        step("write", lambda d, p, b: d.write(_rel(p), [b]), _paths, _data),
+        step("new", lambda d, p, b: d.write(_rel(p), [b], overwrite=False), _paths, _data),
         step("mode", lambda d, p, b, m: d.write(_rel(p), [b], permissions=m), _paths, _data, _bits),
         step("edit", _edited, _paths, _modes, _data),
         step(

@@ -125,14 +125,20 @@ class Driver(Protocol):
         """What a file object of this driver has open, wherever its path leads by now."""
 
     def write(
-        self, path: RelPath, chunks: Iterable[bytes], *, permissions: int | None = None
+        self,
+        path: RelPath,
+        chunks: Iterable[bytes],
+        *,
+        permissions: int | None = None,
+        overwrite: bool = True,
     ) -> None:
         """Replace the file as a whole, or create it; on any error nothing has changed.
 
         A link in the last place is replaced, not followed. Makes no parents, and finds that there
         are none before it asks for the first chunk. A file that is replaced keeps its permissions;
         ``permissions`` are those of a new one, None the driver's own: 0666 less the umask unless
-        it was made with others.
+        it was made with others. Without ``overwrite`` a name that is taken is FileExistsError, also
+        when it is taken while the content is written.
         """
 
     def stat(self, path: RelPath) -> Stat:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from safefs.drivers.base import Stat, kind_of
 from safefs.kernel import syscalls
-from safefs.operations import attributes
+from safefs.operations import attributes, replace
 from safefs.paths import RelPath, encode
 from safefs.root import Root
 
@@ -66,9 +66,19 @@ class LocalDriver:
         return _stat(syscalls.fstat(file.fileno()))
 
     def write(
-        self, path: RelPath, chunks: Iterable[bytes], *, permissions: int | None = None
+        self,
+        path: RelPath,
+        chunks: Iterable[bytes],
+        *,
+        permissions: int | None = None,
+        overwrite: bool = True,
     ) -> None:
-        self._root.replace_file(path, chunks, mode=self._mode(path, permissions))
+        mode = self._mode(path, permissions)
+        if overwrite:
+            self._root.replace_file(path, chunks, mode=mode)
+            return
+        handle = self._root._handle  # noqa: SLF001  (Root has no word for a file that is new)
+        replace.replace_file(handle, path, chunks, durable=False, mode=mode, replace=False)
 
     def stat(self, path: RelPath) -> Stat:
         return _stat(self._root.stat(path))

@@ -165,13 +165,18 @@ class MemoryDriver:
             return _stat(cast("_RawFile", cast("io.BufferedReader", file).raw).node)
 
     def write(
-        self, path: RelPath, chunks: Iterable[bytes], *, permissions: int | None = None
+        self,
+        path: RelPath,
+        chunks: Iterable[bytes],
+        *,
+        permissions: int | None = None,
+        overwrite: bool = True,
     ) -> None:
         with self._lock:
-            self._replaceable(path)
+            self._replaceable(path, overwrite=overwrite)
         data = bytearray().join(chunks)
         with self._lock:
-            place = self._replaceable(path)
+            place = self._replaceable(path, overwrite=overwrite)
             old = place.node
             kept = self._permissions(permissions) if old is None else old.mode & 0o777
             place.directory.add(place.name, _File(S_IFREG | kept, data=data))
@@ -403,8 +408,10 @@ class MemoryDriver:
             raise _error(ENOENT, path)
         return place
 
-    def _replaceable(self, path: RelPath) -> _Place:
+    def _replaceable(self, path: RelPath, *, overwrite: bool = True) -> _Place:
         place = self._file_place(path)
+        if place.node is not None and not overwrite:
+            raise _error(EEXIST, path)
         if isinstance(place.node, _Directory):
             raise _error(EISDIR, path)
         return place

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
 from errno import EEXIST, EINVAL, EISDIR, ENOTDIR, ESTALE
 from typing import TYPE_CHECKING, Literal
@@ -71,15 +70,22 @@ def _error(number: int, where: RelPath) -> OSError:
     return OSError(number, os.strerror(number), where.shown)
 
 
-def write(driver: Driver, where: RelPath, content: Body, permissions: int | None = None) -> None:
+def write(
+    driver: Driver,
+    where: RelPath,
+    content: Body,
+    permissions: int | None = None,
+    *,
+    overwrite: bool = True,
+) -> None:
     """``Driver.write``, once more with the directories above made where they were missing."""
     try:
-        driver.write(where, content, permissions=permissions)
+        driver.write(where, content, permissions=permissions, overwrite=overwrite)
     except FileNotFoundError:
         # Once the content has begun it cannot be had again, and the error may be its own.
         if content.started or not make_parent(driver, where):
             raise
-        driver.write(where, content, permissions=permissions)
+        driver.write(where, content, permissions=permissions, overwrite=overwrite)
 
 
 def rename(here: End, there: End, *, overwrite: bool) -> None:
@@ -138,30 +144,8 @@ def copy_across(here: End, there: End, *, overwrite: bool) -> Stat:
     with here.driver.open(here.path, "rb") as file:
         found = here.driver.stat_open(file)
         refuse_same(here, there, found, overwrite=overwrite)
-        content = Body(file)
-        if overwrite:
-            write(there.driver, there.path, content, found.permissions)
-        else:
-            _write_new(there, content, found.permissions)
+        write(there.driver, there.path, Body(file), found.permissions, overwrite=overwrite)
     return found
-
-
-def _write_new(there: End, content: Body, permissions: int) -> None:
-    """Under a name that nobody has, and then renamed to one that nobody may have."""
-    above = there.path.split()[0]
-    name = f"safefs-{secrets.token_hex(8)}.tmp".encode()
-    draft = RelPath(above + name, there.path.shown)
-    try:
-        there.driver.write(draft, content, permissions=permissions)
-    except FileNotFoundError:
-        if content.started or not make_parent(there.driver, there.path):
-            raise
-        there.driver.write(draft, content, permissions=permissions)
-    try:
-        there.driver.rename(draft, there.path, overwrite=False)
-    except BaseException:
-        there.driver.remove(draft)
-        raise
 
 
 def move_across(here: End, there: End, *, overwrite: bool) -> Literal["copied"]:

@@ -103,21 +103,30 @@ def replace_file(
     *,
     durable: bool,
     mode: int | None,
+    replace: bool = True,
 ) -> None:
+    """``replace=False``: FileExistsError where the name is taken, under a race too."""
     with parent_of_file(handle, path) as parent:
+        if not replace:
+            refuse_existing(parent)
         kept = kept_mode(parent) if mode is None else mode & _PERMISSIONS
         with Blame(path):
             # Opened first, so that nothing is written where it could not be synchronised.
             directory = syscalls.open(b".", syscalls.LISTING, dir_fd=parent.fd) if durable else None
         try:
-            _replace(parent, chunks, kept, directory)
+            _replace(parent, chunks, kept, directory, replace=replace)
         finally:
             if directory is not None:
                 syscalls.close(directory)
 
 
 def _replace(
-    parent: Parent, chunks: Iterable[Buffer], kept: int | None, directory: int | None
+    parent: Parent,
+    chunks: Iterable[Buffer],
+    kept: int | None,
+    directory: int | None,
+    *,
+    replace: bool,
 ) -> None:
     """``directory``: to be synchronised. Errors of the caller's iterable pass as they are."""
     ours = Blame(parent.path)
@@ -130,7 +139,7 @@ def _replace(
         with ours:
             if directory is not None:
                 syscalls.fsync(draft.fd)
-            draft.publish(parent.name)
+            draft.publish(parent.name, replace=replace)
     with ours:
         if directory is not None:
             syscalls.fsync(directory)
