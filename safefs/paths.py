@@ -160,7 +160,7 @@ def settled(
     there = names[:deepest]
     new: list[bytes] = []
     for name in names[deepest:]:
-        if new and new[-1] not in _DOTS and name in _DOTS:
+        if new and name in (b".", b".."):
             new = new[:-1] if name == b".." else new
         elif new and len(name) <= _LONGEST_IN_BYTES:
             new.append(name)
@@ -183,7 +183,6 @@ def _deepest(names: list[bytes], leads: Callable[[list[bytes]], bool]) -> int:
     return least
 
 
-_DOTS = (b".", b"..")  # among the names to be made: beneath what is no directory, so never undone
 _LONGEST_IN_BYTES = 255  # what every file system takes, and most no more
 _RESERVED = frozenset('<>:"/\\|?*') | frozenset(map(chr, range(32)))
 _DIGITS = "0123456789\u00b9\u00b2\u00b3"  # Windows reads the superscripts as digits here

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from errno import EACCES, EAGAIN, EINVAL, ELOOP, ENOENT, ENOSYS, EPERM, EXDEV
+from errno import EACCES, EAGAIN, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOSYS, EPERM, EXDEV
 
 from safefs.audit import refused
 from safefs.errors import EscapeError, PolicyError, SafefsError
@@ -34,6 +34,8 @@ def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> in
     flags |= os.O_CLOEXEC
     sys.audit("safefs.open", path.shown, flags)
     if flags & os.O_NOFOLLOW and path.raw[-1:] == b"/":
+        if len(path.raw) >= walk.PATH_MAX:  # the kernel would not be shown the slashes
+            raise OSError(ENAMETOOLONG, os.strerror(ENAMETOOLONG), path.shown)
         path, flags = RelPath(path.raw.rstrip(b"/"), path.shown), flags | os.O_DIRECTORY
     if probe.forced == "walk":
         return _walk(handle, path, flags, mode)

@@ -85,9 +85,10 @@ def _look_ahead(handle: Handle, path: RelPath, *, exist_ok: bool) -> None:
     """Raise what a later step would (``new/../../x``): what is refused changes nothing."""
     there, new = settled(path.names, lambda names: _is_entry(handle, _prefix(names, path)))
     found = _prefix(there, path)
-    if new:
+    # What is no directory has nothing beneath it that a ".." at the end could undo.
+    if new or path.split()[1] in (b".", b".."):
         syscalls.close(open_beneath(handle, found, syscalls.DIRECTORY))
-    elif not (exist_ok and _is_directory(handle, found)):
+    if not (new or (exist_ok and _is_directory(handle, found))):
         raise _exists(path)
 
 
