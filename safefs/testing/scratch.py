@@ -30,7 +30,8 @@ class Scratch:
         self.base = base
         self.root = base / "root"
         self.outside = base / "outside"
-        self._skipped = {self.root}
+        self._moat = [str(path) for path in moat(top, base)]
+        self._skipped = {str(self.root)}
         self._before: dict[str, Portrait] = {}
 
     @classmethod
@@ -61,7 +62,7 @@ class Scratch:
 
     def remember(self, *besides: Path) -> None:
         """Take the outside as it is now for how it must stay; ``besides`` is not looked at."""
-        self._skipped = {self.root, *besides}
+        self._skipped = {str(path) for path in (self.root, *besides)}
         self._before = self._snapshot()
 
     def changes(self) -> list[str]:
@@ -77,12 +78,11 @@ class Scratch:
 
     def _snapshot(self) -> dict[str, Portrait]:
         found: dict[str, Portrait] = {}
-        for path in moat(self.top, self.base):
-            found[str(path)] = tuple(sorted(os.listdir(path)))
-        for name in os.listdir(self.base):
-            entry = self.base / name
-            if entry not in self._skipped:
-                found.update(snapshot(entry))
+        for directory in self._moat:
+            found[directory] = tuple(sorted(os.listdir(directory)))
+        for entry in os.scandir(self.base):
+            if entry.path not in self._skipped:
+                found.update(snapshot(entry.path))
         return found
 
 
@@ -91,7 +91,7 @@ def moat(top: Path, base: Path) -> list[Path]:
     return [path for path in base.parents if path.is_relative_to(top.parent)]
 
 
-def snapshot(path: Path) -> dict[str, Portrait]:
+def snapshot(path: str | Path) -> dict[str, Portrait]:
     """Names, kinds, modes, owners, link counts, times and bytes of a tree; links not followed.
 
     The times are of change, to the nanosecond, so that a thing put back as it was shows too.
@@ -99,20 +99,23 @@ def snapshot(path: Path) -> dict[str, Portrait]:
     pending, found = [str(path)], {}
     while pending:
         here = pending.pop()
-        found[here] = _portrait(here)
-        if stat.S_ISDIR(os.lstat(here).st_mode):
+        seen = os.lstat(here)
+        found[here] = _portrait(here, seen)
+        if stat.S_ISDIR(seen.st_mode):
             pending += [f"{here}/{name}" for name in os.listdir(here)]
     return found
 
 
-def _portrait(path: str) -> Portrait:
-    seen = os.lstat(path)
+def _portrait(path: str, seen: os.stat_result) -> Portrait:
     content: object = None
     if stat.S_ISLNK(seen.st_mode):
         content = os.readlink(path)
     elif stat.S_ISREG(seen.st_mode):
-        with open(path, "rb", buffering=0) as file:
-            content = file.read()
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            content = os.read(fd, seen.st_size + 1)
+        finally:
+            os.close(fd)
     times = seen.st_mtime_ns, seen.st_ctime_ns
     return seen.st_mode, seen.st_uid, seen.st_gid, seen.st_nlink, *times, content
 
