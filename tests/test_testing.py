@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from safefs import Storage
+from safefs import Storage, testing
 
 
 @pytest.mark.parametrize("memory", [True, False])
@@ -17,14 +17,25 @@ def test_a_fake_takes_a_list_of_disks_and_no_word(memory: bool) -> None:
         Storage.fake(memory=memory, disks="uploads")
 
 
-def test_without_pytest_it_says_how_to_get_it() -> None:
+@pytest.mark.parametrize(
+    ("name", "lacking"), [("DiskConformance", "pytest"), ("RootMachine", "hypothesis")]
+)
+def test_without_what_it_needs_it_says_how_to_get_it(name: str, lacking: str) -> None:
     code = (
-        "import sys; sys.modules['pytest'] = None\n"
-        "try: from safefs.testing import DiskConformance\n"
+        f"import sys; sys.modules[{lacking!r}] = None\n"
+        f"try: from safefs.testing import {name}\n"
         "except ImportError as error: print(error.name, error)"
     )
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=60
     )
-    assert said.stdout.startswith("pytest DiskConformance needs pytest")
-    assert said.stdout.endswith("pip install pytest\n")
+    assert said.stdout.startswith(f"{lacking} {name} needs {lacking}")
+    assert said.stdout.endswith(f"pip install {lacking}\n")
+
+
+def test_each_public_name_is_there_and_no_other() -> None:
+    assert testing.__all__ == sorted(testing.__all__)
+    for name in testing.__all__:
+        assert getattr(testing, name).__module__.startswith("safefs.testing.")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        testing.nothing  # noqa: B018

@@ -2,33 +2,39 @@
 
 ``DiskConformance``
     the suite that every Disk passes, on whatever driver; subclass it and give ``make_disk``.
+``RootMachine``
+    a random life of a Root on both resolvers, step by step against a model, with the outside
+    watched; run its ``TestCase``, or subclass it and give ``make_root``.
 
-Needs pytest (the extra ``testing``), which is imported at the first use of a name: ``ImportError``
-where it is missing.
+Each needs pytest or hypothesis (the extra ``testing``), which are imported at the first use of a
+name: ``ImportError`` where they are missing.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from safefs.testing.conformance import DiskConformance
+    from safefs.testing.machine import RootMachine
 
-__all__ = ["DiskConformance"]
+__all__ = ["DiskConformance", "RootMachine"]
+
+_HOMES = {
+    "DiskConformance": "safefs.testing.conformance",
+    "RootMachine": "safefs.testing.machine",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name == "DiskConformance":
-        return _conformance()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def _conformance() -> type[DiskConformance]:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from safefs.testing.conformance import DiskConformance
+        return getattr(import_module(_HOMES[name]), name)
     except ModuleNotFoundError as error:
-        if error.name != "pytest":
+        if error.name not in ("pytest", "hypothesis"):
             raise
-        hint = "DiskConformance needs pytest (the extra 'testing'); get it with: pip install pytest"
-        raise ImportError(hint, name="pytest") from error
-    return DiskConformance
+        lacking = error.name
+        hint = f"{name} needs {lacking} (the extra 'testing'); get it with: pip install {lacking}"
+        raise ImportError(hint, name=lacking) from error
