@@ -11,7 +11,7 @@ import secrets
 import threading
 import weakref
 from contextlib import ExitStack, nullcontext, suppress
-from errno import EINVAL, EISDIR, EXDEV
+from errno import EINVAL, EISDIR
 from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from safefs.drivers.base import Driver, Kind, Stat
     from safefs.drivers.content import Content
+    from safefs.integrations.fsspec import DiskFileSystem
     from safefs.root import BinaryMode, StrOrBytesPath, TextMode
 
     AnyPath = StrOrBytesPath | DiskPath
@@ -161,6 +162,17 @@ class Disk:
         """The same disk by the same name, through which nothing can be changed."""
         narrowed = self._driver.narrowed(self._path(""), Policy(read_only=True))
         return self._over(narrowed, name=self._name)
+
+    @property
+    def fs(self) -> DiskFileSystem:
+        """This disk alone as a file system of fsspec, whose paths begin with ``/``.
+
+        It has the rights of this disk. For libraries that take a file system:
+        ``pd.read_parquet("/a.parquet", filesystem=disk.fs)``.
+        """
+        from safefs.integrations.fsspec import DiskFileSystem
+
+        return DiskFileSystem(self)
 
     # Reading
 
@@ -465,6 +477,17 @@ class Disk:
                 raise OSError(EINVAL, "this is the root of the disk", where.shown) from None
             raise
 
+    def sweep(self, directory: AnyPath = "", *, older_than: float = 86400.0) -> list[str]:
+        """Remove what writers have left behind that are gone; the paths that were removed, sorted.
+
+        A file that is replaced as a whole, or written in a transaction, is first written under the
+        name ``.safefs-<16 hex digits>.tmp`` beside it; a crash leaves that. Removed is what bears
+        such a name, has not changed for ``older_than`` seconds, and is not open in a process that
+        writes it (which holds a lock). A transaction that lasts longer than that loses what it has
+        written and closed, and says so when it ends.
+        """
+        return sorted(self._driver.sweep(self._path(directory), older_than))
+
     # Copying
 
     def copy(self, source: AnyPath, target: AnyPath, *, overwrite: bool = True) -> None:
@@ -476,11 +499,7 @@ class Disk:
         directory on either side ``IsADirectoryError``; what exists ``FileExistsError`` where
         ``overwrite`` is false.
         """
-        here, there = self._end(source), self._end(target)
-        if here.driver is there.driver:
-            transfer.copy_within(here, there, overwrite=overwrite)
-        else:
-            transfer.copy_across(here, there, overwrite=overwrite)
+        transfer.copy(self._end(source), self._end(target), overwrite=overwrite)
 
     def move(self, source: AnyPath, target: AnyPath, *, overwrite: bool = True) -> Moved:
         """Move a file, or on one disk a directory or a link; makes the directories above.
@@ -492,17 +511,7 @@ class Disk:
 
         Onto itself, by whatever name, is ``SameFileError``; for the rest as ``copy`` and rename(2).
         """
-        here, there = self._end(source), self._end(target)
-        transfer.refuse_same(here, there, here.driver.lstat(here.path), overwrite=overwrite)
-        if here.driver is not there.driver:
-            return transfer.move_across(here, there, overwrite=overwrite)
-        try:
-            transfer.rename(here, there, overwrite=overwrite)
-        except OSError as error:
-            if error.errno != EXDEV or here.driver.lstat(here.path).kind == "directory":
-                raise
-            return transfer.move_across(here, there, overwrite=overwrite)
-        return "renamed"
+        return transfer.move(self._end(source), self._end(target), overwrite=overwrite)
 
     # How a path comes in
 

@@ -40,4 +40,4 @@ def test_operations_reach_the_system_through_the_seam_only(source: Path) -> None
             assert allowed, f"line {node.lineno}: os.{node.attr}"
 
 
-OS_CONSTANTS = {"strerror", "path", "stat_result", "fsdecode", "fsencode", "PathLike"}
+OS_CONSTANTS = {"strerror", "path", "stat_result", "fsdecode", "fsencode", "PathLike", "DirEntry"}

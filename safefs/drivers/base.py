@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 from safefs.errors import EscapeError, InvalidPathError, PolicyError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Iterator
     from typing import Self
 
+    from _typeshed import ReadableBuffer
+
+    from safefs.operations.survey import Level
     from safefs.paths import RelPath
     from safefs.policy import Policy
 
@@ -100,6 +104,26 @@ class Stat:
         return self.mtime_ns
 
 
+class PendingFile(Protocol):
+    """What ``Driver.draft`` gives: a binary file object, and what becomes of it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more can be written."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """As a file object does."""
+
+    def close(self) -> None:
+        """End the writing; nothing is published."""
+
+    def commit(self) -> None:
+        """Close, and give the file its name; on any error nothing has changed."""
+
+    def discard(self) -> None:
+        """Close, and drop what was written; harmless after ``commit``."""
+
+
 class Driver(Protocol):
     """What a Disk asks of its storage.
 
@@ -141,11 +165,27 @@ class Driver(Protocol):
         when it is taken while the content is written.
         """
 
+    def draft(self, path: RelPath, mode: str, *, permissions: int | None = None) -> PendingFile:
+        """A buffered binary file object that takes its name by ``commit``, as in ``write``.
+
+        ``mode``: ``wb``, ``xb``, ``ab`` or ``r+b``; the last two begin with a copy of what is
+        there. Makes no parents.
+        """
+
+    def sweep(self, path: RelPath, older_than: float) -> list[str]:
+        """Remove drafts whose writer is gone, beneath a directory; their paths from the root."""
+
     def stat(self, path: RelPath) -> Stat:
         """What the path leads to; links inside are followed."""
 
     def lstat(self, path: RelPath) -> Stat:
         """The entry itself; a link is a link."""
+
+    def look(self, path: RelPath) -> tuple[os.stat_result, bool]:
+        """What ``os.stat`` says of what the path leads to, and whether the entry itself is a link.
+
+        For those who want what a ``Stat`` does not have; what the storage does not know is 0.
+        """
 
     def scan(self, path: RelPath) -> Iterator[tuple[str, Stat]]:
         """(name, lstat) of each entry of a directory, in no order."""
@@ -154,6 +194,20 @@ class Driver(Protocol):
         """(directory from the driver's root, its directories, all its other entries), top down.
 
         Names are sorted; a link is never entered and is among the others. The root itself is "".
+        """
+
+    def survey(
+        self,
+        path: RelPath,
+        *,
+        depth: int | None = None,
+        stats: bool = False,
+        onerror: Callable[[OSError], object] | None = None,
+    ) -> Iterator[Level]:
+        """A tree in bulk, ``depth`` levels of it, top down, for those who list many entries.
+
+        An error of the top is raised; one further down goes to ``onerror``, with the path from the
+        top as its ``filename``, or is passed over.
         """
 
     def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:

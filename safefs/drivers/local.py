@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from errno import EEXIST, EINVAL
-from stat import S_IMODE, S_ISREG
+from stat import S_IMODE, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from safefs.drivers.base import Stat, kind_of
 from safefs.kernel import syscalls
-from safefs.operations import attributes, replace
+from safefs.operations import attributes, drafts, replace, survey, sweeping
 from safefs.paths import RelPath, encode
 from safefs.root import Root
 
@@ -80,11 +80,26 @@ class LocalDriver:
         handle = self._root._handle  # noqa: SLF001  (Root has no word for a file that is new)
         replace.replace_file(handle, path, chunks, durable=False, mode=mode, replace=False)
 
+    def draft(
+        self, path: RelPath, mode: str, *, permissions: int | None = None
+    ) -> drafts.DraftFile:
+        most = 0o666 if self._file_mode is None else self._file_mode
+        asked = most if permissions is None else most & permissions
+        handle = self._root._handle  # noqa: SLF001  (one object)
+        return drafts.open_draft(handle, path, mode, asked & 0o777)
+
+    def sweep(self, path: RelPath, older_than: float) -> list[str]:
+        return sweeping.sweep(self._root._handle, path, older_than)  # noqa: SLF001  (one object)
+
     def stat(self, path: RelPath) -> Stat:
         return _stat(self._root.stat(path))
 
     def lstat(self, path: RelPath) -> Stat:
         return _stat(self._root.lstat(path))
+
+    def look(self, path: RelPath) -> tuple[os.stat_result, bool]:
+        found = self._root.lstat(path)
+        return (self._root.stat(path), True) if S_ISLNK(found.st_mode) else (found, False)
 
     def scan(self, path: RelPath) -> Iterator[tuple[str, Stat]]:
         with self._root.scandir(path) as entries:
@@ -94,6 +109,17 @@ class LocalDriver:
     def walk(self, path: RelPath) -> Iterator[tuple[str, list[str], list[str]]]:
         for here, directories, others in self._root.walk(path, onerror=_raise_unless_gone):
             yield "" if here == "." else here, directories, others
+
+    def survey(
+        self,
+        path: RelPath,
+        *,
+        depth: int | None = None,
+        stats: bool = False,
+        onerror: Callable[[OSError], object] | None = None,
+    ) -> Iterator[survey.Level]:
+        handle = self._root._handle  # noqa: SLF001  (one object)
+        return survey.survey(handle, path, depth=depth, stats=stats, onerror=onerror)
 
     def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:
         most = self._directory_mode

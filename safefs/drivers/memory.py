@@ -22,12 +22,13 @@ from errno import (
 from itertools import count
 from stat import S_IFDIR, S_IFREG, S_IMODE
 from time import time_ns
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from safefs.audit import refused
 from safefs.drivers.base import Stat, is_absence, kind_of
 from safefs.errors import EscapeError, PolicyError, SameFileError
 from safefs.operations.parent import Blame
+from safefs.operations.survey import Level
 from safefs.paths import RelPath, settled
 from safefs.policy import Policy
 
@@ -41,6 +42,7 @@ _PATH_MAX = 4096  # bytes with the closing NUL, as on Linux
 _SET_ID = 0o7000  # not carried over to a copy
 _UMASK = 0o022  # a tree in memory has no process to ask; this is what most have
 _serial = count(1)
+_process = os.urandom(8)  # no file of another process is one of ours, but for those of a fork
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +52,7 @@ class _Node:
     serial: int = field(default_factory=lambda: next(_serial))
 
     def stat(self, size: int) -> Stat:
-        identity = ("memory", self.serial)
+        identity = ("memory", _process, self.serial)
         return Stat(kind_of(self.mode), size, self.mtime_ns, self.mode, identity)
 
     def chmod(self, permissions: int) -> None:
@@ -181,6 +183,33 @@ class MemoryDriver:
             kept = self._permissions(permissions) if old is None else old.mode & 0o777
             place.directory.add(place.name, _File(S_IFREG | kept, data=data))
 
+    def draft(self, path: RelPath, mode: str, *, permissions: int | None = None) -> MemoryDraft:
+        action = _action(mode)
+        with self._lock:
+            place = self._replaceable(path)
+            old = place.node
+            if action == "x" and old is not None:
+                raise _error(EEXIST, path)
+            if action == "r" and old is None:
+                raise _error(ENOENT, path)
+            kept = self._permissions(permissions) if old is None else old.mode & 0o777
+            content = old.data if isinstance(old, _File) and action in ("a", "r") else b""
+            node = _File(S_IFREG | kept, data=bytearray(content))
+        return MemoryDraft(self, path, node, mode)
+
+    def _publish(self, path: RelPath, node: _File, *, exclusive: bool) -> None:
+        with self._lock:
+            place = self._replaceable(path)
+            if exclusive and place.node is not None:
+                raise _error(EEXIST, path)
+            place.directory.add(place.name, node)
+
+    def sweep(self, path: RelPath, older_than: float) -> list[str]:  # noqa: ARG002
+        with self._lock:
+            self.policy.check(path, writes=True)
+            self._directory(path)
+        return []  # a draft in memory goes with its writer
+
     def stat(self, path: RelPath) -> Stat:
         with self._lock:
             return _stat(self._permitted(path))
@@ -188,12 +217,41 @@ class MemoryDriver:
     def lstat(self, path: RelPath) -> Stat:
         return self.stat(path)
 
+    def look(self, path: RelPath) -> tuple[os.stat_result, bool]:
+        with self._lock:
+            return _stat_result(self._permitted(path)), False
+
     def scan(self, path: RelPath) -> Iterator[tuple[str, Stat]]:
         with self._lock:
             directory = self._directory(path)
             if directory.removed:
                 raise _error(ENOENT, path)
             return iter([(os.fsdecode(name), _stat(n)) for name, n in self._visible(directory)])
+
+    def survey(
+        self,
+        path: RelPath,
+        *,
+        depth: int | None = None,
+        stats: bool = False,
+        onerror: Callable[[OSError], object] | None = None,  # noqa: ARG002  (nothing fails here)
+    ) -> Iterator[Level]:
+        with self._lock:
+            start = self._directory(path)
+        pending = [("", start, 1)]
+        while pending:
+            here, directory, level = pending.pop()
+            with self._lock:
+                nodes = {os.fsdecode(name): node for name, node in self._visible(directory)}
+                found = {name: _stat_result(node) for name, node in nodes.items()} if stats else {}
+            names = sorted(n for n, node in nodes.items() if isinstance(node, _Directory))
+            yield Level(here, names, sorted(nodes.keys() - set(names)), [], found)
+            if depth is not None and level >= depth:
+                continue
+            for name in reversed([RelPath.one_name(name).text for name in names]):
+                node = nodes.get(name)
+                if isinstance(node, _Directory):
+                    pending.append((f"{here}/{name}" if here else name, node, level + 1))
 
     def walk(self, path: RelPath) -> Iterator[tuple[str, list[str], list[str]]]:
         with self._lock:
@@ -549,6 +607,14 @@ def _stat(node: _Node) -> Stat:
     return node.stat(len(node.data) if isinstance(node, _File) else 0)
 
 
+def _stat_result(node: _Node) -> os.stat_result:
+    """As ``os.stat`` gives it, of a file that nobody owns on a device that is none."""
+    ns = node.mtime_ns
+    size = len(node.data) if isinstance(node, _File) else 0
+    whole, exact = (ns // 10**9,) * 3, (ns / 1e9,) * 3
+    return os.stat_result((node.mode, node.serial, 0, 1, 0, 0, size, *whole, *exact, ns, ns, ns))
+
+
 def _action(mode: str) -> str:
     action = mode.replace("b", "", 1).replace("+", "", 1)
     if action not in ("r", "w", "a", "x") or "b" not in mode:
@@ -561,6 +627,46 @@ def _opened(node: _File, mode: str, lock: threading.RLock) -> BinaryIO:
     if "+" in mode:
         return io.BufferedRandom(raw)
     return io.BufferedReader(raw) if "r" in mode else io.BufferedWriter(raw)
+
+
+class MemoryDraft:
+    """A file that is no entry of the tree before ``commit``; see ``Driver.draft``."""
+
+    def __init__(self, driver: MemoryDriver, path: RelPath, node: _File, mode: str) -> None:
+        self._driver = driver
+        self._path = path
+        self._node: _File | None = node
+        self._exclusive = "x" in mode
+        self._file = _opened(node, mode, driver._lock)  # noqa: SLF001  (its own module)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def commit(self) -> None:
+        """Close, and give the file its name; on any error nothing has changed."""
+        node = self._node
+        if node is None:
+            raise ValueError("this file has been committed or discarded")
+        try:
+            self._file.close()
+            publish = self._driver._publish  # noqa: SLF001  (its own module)
+            publish(self._path, node, exclusive=self._exclusive)
+        finally:
+            self._node = None
+
+    def discard(self) -> None:
+        """Close, and drop what was written; harmless after ``commit``."""
+        self._node = None
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._file)
 
 
 class _RawFile(io.RawIOBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from errno import EEXIST, EINVAL, EISDIR, ENOTDIR, ESTALE
+from errno import EEXIST, EINVAL, EISDIR, ENOTDIR, ESTALE, EXDEV
 from typing import TYPE_CHECKING, Literal
 
 from safefs.drivers.content import Body
@@ -134,6 +134,28 @@ def copy_within(here: End, there: End, *, overwrite: bool) -> None:
             if not make_parent(there.driver, there.path):
                 raise
         here.driver.copy(here.path, there.path, overwrite=overwrite)
+
+
+def copy(here: End, there: End, *, overwrite: bool) -> None:
+    """Copy a file and its permissions, within a driver or between two."""
+    if here.driver is there.driver:
+        copy_within(here, there, overwrite=overwrite)
+    else:
+        copy_across(here, there, overwrite=overwrite)
+
+
+def move(here: End, there: End, *, overwrite: bool) -> Literal["renamed", "copied"]:
+    """Rename, or where that cannot be, copy a file and remove it."""
+    refuse_same(here, there, here.driver.lstat(here.path), overwrite=overwrite)
+    if here.driver is not there.driver:
+        return move_across(here, there, overwrite=overwrite)
+    try:
+        rename(here, there, overwrite=overwrite)
+    except OSError as error:
+        if error.errno != EXDEV or here.driver.lstat(here.path).kind == "directory":
+            raise
+        return move_across(here, there, overwrite=overwrite)
+    return "renamed"
 
 
 # From disk to disk

@@ -15,6 +15,7 @@ whole open. CDLL and not PyDLL: a stuck network mount must not hold the GIL.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import sys
 from errno import EINTR, EIO, ENOSYS
@@ -173,6 +174,18 @@ def utimensat(fd: int, ns: tuple[int, int] | None) -> int:
     if ns is not None:
         times = (_Timespec * 2)(*(_Timespec(*divmod(moment, 10**9)) for moment in ns))
     return 0 if _utimensat(fd, b"", times, AT_EMPTY_PATH) == 0 else _failed()
+
+
+def lock(fd: int) -> bool:
+    """Take the lock of an open file (flock(2)), without waiting: whether it is held now.
+
+    False where another holds it, and where the file system has no locks.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def on_procfs(fd: int) -> bool:

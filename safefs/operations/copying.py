@@ -114,6 +114,7 @@ def _fill_and_publish(handle: Handle, top: int, new: Parent) -> None:
     draft = -1
     try:
         draft = syscalls.open(name, syscalls.LISTING | os.O_NOFOLLOW, dir_fd=new.fd)
+        syscalls.lock(draft)
         _check_ours(draft)
         _fill(handle, top, draft)
         rename_noreplace(new.fd, name, new.fd, new.name)

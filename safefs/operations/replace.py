@@ -29,13 +29,33 @@ _ATTEMPTS = 16  # of 64 random bits; more than one means that someone is guessin
 _PERMISSIONS = 0o777  # set-id bits are not carried over to content that someone else wrote
 
 
+TEMPORARY = ".safefs-"  # what the name of each draft begins with
+_SUFFIX = ".tmp"
+_DIGITS = 16
+
+
 def temporary_name() -> bytes:
     """A name nobody can have planted a link under."""
-    return b".safefs-" + syscalls.urandom(8).hex().encode() + b".tmp"
+    return f"{TEMPORARY}{syscalls.urandom(_DIGITS // 2).hex()}{_SUFFIX}".encode()
+
+
+def is_temporary(name: str) -> bool:
+    """Whether this is a name that ``temporary_name`` gives, for a file or directory."""
+    digits = name[len(TEMPORARY) : -len(_SUFFIX)]
+    return (
+        len(digits) == _DIGITS
+        and name.startswith(TEMPORARY)
+        and name.endswith(_SUFFIX)
+        and not digits.strip("0123456789abcdef")
+    )
 
 
 class Draft:
-    """A new file under a temporary name in an opened directory, gone unless it is published."""
+    """A new file under a temporary name in an opened directory, gone unless it is published.
+
+    While the file is open its lock (flock) is held, so that who sweeps up what writers have left
+    behind can tell that this one is at work.
+    """
 
     __slots__ = ("_dir_fd", "_name", "fd")
 
@@ -57,10 +77,16 @@ class Draft:
             self._name = temporary_name()
             try:
                 self.fd = syscalls.open(self._name, flags, mode, dir_fd=self._dir_fd)
+                syscalls.lock(self.fd)
                 return
             except FileExistsError:
                 if attempt == _ATTEMPTS:
                     raise
+
+    @property
+    def name(self) -> bytes:
+        """The temporary name; empty once the file has its own."""
+        return self._name
 
     def publish(self, name: bytes, *, replace: bool = True) -> None:
         """Give the file its name, in one step."""

@@ -16,8 +16,11 @@ from safefs.paths import RelPath
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import TypeVar
 
     from safefs.kernel.handle import Handle
+
+    Found = TypeVar("Found")
 
 _RESCANS = 1000  # of one directory that someone keeps filling while it is removed
 
@@ -76,15 +79,39 @@ def walk(
     topdown: bool,
     onerror: Callable[[OSError], object] | None,
 ) -> Iterator[tuple[str, list[str], list[str]]]:
+    at = path.text.rstrip("/") or "."
+    return visit(handle, path, _parted, at=at, topdown=topdown, onerror=onerror)
+
+
+def _parted(descent: Descent) -> tuple[list[str], list[str]]:
+    """(the names of directories, all others) of what is here."""
+    entries = descent.read()
+    names = [name for name, is_dir in entries if is_dir]
+    return names, [name for name, is_dir in entries if not is_dir]
+
+
+def visit(
+    handle: Handle,
+    path: RelPath,
+    read: Callable[[Descent], tuple[list[str], Found]],
+    *,
+    at: str,
+    topdown: bool = True,
+    depth: int | None = None,
+    onerror: Callable[[OSError], object] | None = None,
+) -> Iterator[tuple[str, list[str], Found]]:
+    """(path, names of directories, what else ``read`` found there) for each directory of a tree.
+
+    ``at`` is what the top is called in these paths; with ``depth`` no more levels than that.
+    """
     top = open_directory(handle, path)
     descent = Descent(handle, top)
-    at = path.text.rstrip("/") or "."
-    pending: list[tuple[str, list[str], Iterator[str], list[str]]] = []
+    pending: list[tuple[str, list[str], Iterator[str], Found]] = []
 
-    def here(at: str) -> tuple[str, list[str], Iterator[str], list[str]]:
-        entries = descent.read()
-        names = [name for name, is_dir in entries if is_dir]
-        return at, names, iter(names), [name for name, is_dir in entries if not is_dir]
+    def here(at: str) -> tuple[str, list[str], Iterator[str], Found]:
+        names, found = read(descent)
+        goes_on = depth is None or len(pending) + 1 < depth
+        return at, names, iter(names if goes_on else ()), found
 
     try:
         with Blame(path):
@@ -92,17 +119,17 @@ def walk(
         if topdown:
             yield at, pending[-1][1], pending[-1][3]
         while pending:
-            at, names, left, others = pending[-1]
+            at, names, left, found = pending[-1]
             name = next(left, None)
             if name is None:
                 if not topdown:
-                    yield at, names, others
+                    yield at, names, found
                 pending.pop()
                 if pending:
                     with Blame(path):
                         descent.up()
                 continue
-            beneath = name if at == "." else f"{at}/{name}"
+            beneath = name if at in (".", "") else f"{at}/{name}"
             try:
                 descent.enter(_one_name(handle, name, hides=descent.hides_dots))
             except SafefsError:
@@ -312,4 +339,13 @@ def _rmdir(descent: Descent, name: str) -> bool:
     return True
 
 
-__all__ = ["Descent", "Moved", "disk_usage", "find", "remove_entries", "remove_tree", "walk"]
+__all__ = [
+    "Descent",
+    "Moved",
+    "disk_usage",
+    "find",
+    "remove_entries",
+    "remove_tree",
+    "visit",
+    "walk",
+]

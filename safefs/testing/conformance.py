@@ -91,6 +91,7 @@ CHANGES: dict[str, Call] = {
 DIRECTORY_CHANGES: dict[str, Call] = {
     "make_directory": lambda disk, path: disk.make_directory(path),
     "delete_directory": lambda disk, path: disk.delete_directory(path),
+    "sweep": lambda disk, path: disk.sweep(path),
     "put_file": lambda disk, path: disk.put_file(path, io.BytesIO(b"new")),
     "put_file_as": lambda disk, path: disk.put_file_as(path, io.BytesIO(b"new"), "n"),
     "scoped to create": lambda disk, path: disk.scoped(path, create=True).close(),
@@ -98,7 +99,7 @@ DIRECTORY_CHANGES: dict[str, Call] = {
 EVERY = ASKS | READS | LOOKS | LISTS | WRITES | CHANGES | DIRECTORY_CHANGES
 NOT_ASKED = {name: call for name, call in EVERY.items() if name not in ASKS}
 BETWEEN_DISKS = {"copy to", "copy from", "move to", "move from"}
-WITHOUT_PATH = {"close", "closed", "name", "policy", "read_only"}
+WITHOUT_PATH = {"close", "closed", "fs", "name", "policy", "read_only"}
 
 _TOO_LONG = "n" * 256
 _WRONG_TYPES = [None, 3, 1.5, object()]

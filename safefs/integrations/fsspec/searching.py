@@ -1,0 +1,217 @@
+"""The part of the file system that finds many entries: find, du, glob, expand_path."""
+
+from __future__ import annotations
+
+import re
+from errno import ENOENT
+from os import strerror
+from stat import S_ISDIR
+from typing import TYPE_CHECKING, Any
+
+from fsspec.utils import glob_translate
+
+from safefs.integrations.fsspec.looking import Looking, check_depth
+from safefs.integrations.fsspec.place import has_magic, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from safefs.integrations.fsspec.infos import Info
+    from safefs.integrations.fsspec.looking import OnError
+
+
+class Searching(Looking):
+    """What fsspec builds from ``walk`` and an info for each entry, here from whole directories."""
+
+    def find(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        withdirs: bool = False,  # noqa: FBT001, FBT002
+        detail: bool = False,  # noqa: FBT001, FBT002
+        prefix: str = "",
+        on_error: OnError = "omit",
+        **_: Any,
+    ) -> Any:
+        """All files beneath a directory, sorted, or with ``detail`` a dict of their infos.
+
+        ``withdirs`` adds the directories, the one that is asked for too; ``prefix`` leaves only
+        what begins with it there. A path that leads to a file finds that file. What cannot be read
+        is left out, unless ``on_error`` is "raise" or is called for it.
+        """
+        check_depth(maxdepth)
+        start = self._start(path) + prefix if prefix else ""
+        if not detail:
+            files, directories = self._paths(path, maxdepth, on_error)
+            names = files + directories if withdirs else files
+            if prefix:
+                names = [name for name in names if name.startswith(start)]
+            names.sort()
+            return names
+        found = self._infos(path, maxdepth, on_error)
+        return {
+            name: info
+            for name, info in sorted(found.items())
+            if name.startswith(start) and (withdirs or info["type"] != "directory")
+        }
+
+    def _start(self, path: str) -> str:
+        name = self._name(path)
+        return name if name in ("", "/") else f"{name}/"
+
+    def _paths(
+        self, path: str, depth: int | None, on_error: OnError
+    ) -> tuple[list[str], list[str]]:
+        """(files, directories) beneath a path, itself included, but for the top of all disks."""
+        all_files: list[str] = []
+        all_directories: list[str] = []
+        met = False
+        for seen in self._seen(path, depth, stats=False, on_error=on_error):
+            if not met and seen.here:
+                all_directories.append(seen.here)
+            met = True
+            directories, files = seen.parted()
+            prefix = seen.prefix
+            all_files += [prefix + name for name in files]
+            all_directories += [prefix + name for name in directories]
+        if not met and self._is_leaf(path):
+            all_files.append(self._name(path))
+        return all_files, all_directories
+
+    def _infos(self, path: str, depth: int | None, on_error: OnError) -> dict[str, Info]:
+        """By name the info of all that ``_paths`` gives."""
+        found: dict[str, Info] = {}
+        met = False
+        for seen in self._seen(path, depth, stats=True, on_error=on_error):
+            if not met and seen.here:
+                found[seen.here] = self.info(seen.here)
+            met = True
+            for names in seen.parted():
+                found.update((info["name"], info) for info in seen.infos(names).values())
+        if not met and self._is_leaf(path):
+            info = self.info(path)
+            found[info["name"]] = info
+        return found
+
+    def du(
+        self,
+        path: str,
+        total: bool = True,  # noqa: FBT001, FBT002
+        maxdepth: int | None = None,
+        withdirs: bool = False,  # noqa: FBT001, FBT002
+        on_error: OnError = "omit",
+        **_: Any,
+    ) -> Any:
+        """The bytes of all files beneath, as their sizes say; without ``total`` those of each.
+
+        A file counts by each of its names, and by each link inside that leads to it.
+        """
+        if total and not withdirs:
+            check_depth(maxdepth)
+            return self._bytes(path, maxdepth, on_error)
+        found = self.find(path, maxdepth, withdirs=withdirs, detail=True, on_error=on_error)
+        sizes = {name: info["size"] for name, info in found.items()}
+        return sum(sizes.values()) if total else sizes
+
+    def _bytes(self, path: str, depth: int | None, on_error: OnError) -> int:
+        size, met = 0, False
+        for seen in self._seen(path, depth, stats=True, on_error=on_error):
+            met = True
+            stats = seen.level.stats
+            size += sum([stats[name].st_size for name in seen.level.files])
+            size += sum(
+                found.st_size for found in seen.linked.values() if not S_ISDIR(found.st_mode)
+            )
+        return size if met or not self._is_leaf(path) else self.info(path)["size"]
+
+    def glob(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        detail: bool = False,  # noqa: FBT001, FBT002
+        withdirs: bool = True,  # noqa: FBT001, FBT002
+        on_error: OnError = "omit",
+        **_: Any,
+    ) -> Any:
+        """The paths that match fsspec's patterns, sorted, or with ``detail`` a dict of infos.
+
+        Names are matched as they are listed; none is built from the pattern and tried, and no link
+        is entered.
+        """
+        check_depth(maxdepth)
+        text = text_of(path)
+        pattern: str = self._strip_protocol(text)
+        if not has_magic(pattern):
+            found = {pattern: self.info(pattern)} if self.exists(pattern) else {}
+            return found if detail else list(found)
+        plain = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+        top = pattern[: plain.rfind("/") + 1]
+        rest = pattern[len(top) :]
+        demands_directory = text.endswith("/")
+        matches = _matcher(pattern, rest, demands_directory=demands_directory)
+        slash = "/" if demands_directory or rest.endswith("**") else ""
+        depth = _depth(rest, maxdepth)
+        if detail:
+            infos = self._infos(top, depth, on_error)
+            return {
+                name: info
+                for name, info in sorted(infos.items())
+                if (info["type"] != "directory" or withdirs)
+                and matches(name + slash if info["type"] == "directory" else name)
+            }
+        files, directories = self._paths(top, depth, on_error)
+        names = [name for name in files if matches(name)]
+        if withdirs:
+            names += [name for name in directories if matches(name + slash)]
+        names.sort()
+        return names
+
+    def expand_path(
+        self,
+        path: Any,
+        recursive: bool = False,  # noqa: FBT001, FBT002
+        maxdepth: int | None = None,
+        assume_literal: bool = False,  # noqa: FBT001, FBT002
+        **options: Any,
+    ) -> list[str]:
+        """As fsspec's, but a name that is there is that name and no pattern: ``x*``, for one."""
+        check_depth(maxdepth)
+        found: set[str] = set()
+        for each in path if isinstance(path, list | tuple | set) else [path]:
+            name = self._name(each)
+            if assume_literal or not self._is_pattern(name):
+                found.update(self._literal(name, maxdepth) if recursive else (name,))
+                continue
+            matched = self.glob(each, maxdepth=maxdepth, **options)
+            found.update(matched)
+            if recursive and maxdepth != 1:
+                # The pattern was the first level itself, as fsspec counts.
+                deeper = None if maxdepth is None else maxdepth - 1
+                for name in matched:
+                    found.update(self._literal(name, deeper))
+        if not found:
+            raise FileNotFoundError(ENOENT, strerror(ENOENT), str(path))
+        return sorted(found)
+
+    def _literal(self, name: str, maxdepth: int | None) -> list[str]:
+        """What is there by this name, and all beneath it."""
+        files, directories = self._paths(name, maxdepth, "omit")
+        return files + directories
+
+    def _is_pattern(self, name: str) -> bool:
+        return has_magic(name) and not self.lexists(name)
+
+
+def _depth(rest: str, maxdepth: int | None) -> int | None:
+    """How many levels a pattern reaches; ``maxdepth`` counts from its first ``**``."""
+    if "**" not in rest:
+        return rest.count("/") + 1
+    if maxdepth is None:
+        return None
+    return rest[: rest.index("**")].count("/") + maxdepth
+
+
+def _matcher(pattern: str, rest: str, *, demands_directory: bool) -> Callable[[str], object]:
+    if rest == "**" and not demands_directory:
+        return len  # everything beneath; no name is empty
+    return re.compile(glob_translate(pattern + ("/" if demands_directory else ""))).match

@@ -1,0 +1,39 @@
+"""with fs.transaction: what is written takes its name at the end, or never."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from fsspec.transaction import Transaction
+
+
+class SafeTransaction(Transaction):  # type: ignore[misc]  # fsspec is not typed
+    """fsspec's transaction, which publishes nothing before all that was written is closed.
+
+    At the end each file is renamed to its name, in the order in which they were opened. What goes
+    wrong before that, a disk that is full for one, publishes nothing; a rename that is refused ends
+    it, and of that file and those after it nothing is kept. Directories are made at once, and stay.
+    Removing and moving are no part of a transaction.
+    """
+
+    files: deque[Any]
+    fs: Any
+
+    def complete(self, commit: bool = True) -> None:  # noqa: FBT001, FBT002
+        """Publish all files, or drop them; either way the transaction is over."""
+        files = self.files
+        try:
+            if commit:
+                for file in files:
+                    file.close()
+                while files:
+                    files.popleft().commit()
+        finally:
+            for file in files:
+                file.discard()
+            self.files = deque()
+            fs, self.fs = self.fs, None
+            if fs is not None:
+                fs._intrans = False  # noqa: SLF001  (fsspec's names)
+                fs._transaction = None  # noqa: SLF001
