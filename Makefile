@@ -23,9 +23,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The suite at its full counts: longer races, more threads, more cycles.
-prove: $(VENV)/.dev
-	SAFEFS_PROFILE=prove $(BIN)/python -m pytest $(ARGS)
+# Everything at its full counts, and one table: docs/proof.md. About an hour on two cores.
+prove: $(VENV)/.prove
+	$(BIN)/python -m tests.prove $(ARGS)
 
 # Ratios against plain os; a minute.
 bench: $(VENV)/.dev
@@ -51,6 +51,10 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.prove: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev,fuzz]'
+	@touch $@ $(VENV)/.dev $(VENV)/.demo
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

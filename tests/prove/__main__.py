@@ -66,8 +66,7 @@ def _fuzzing(found: list[dict[str, Any]], _: float) -> list[Count]:
 
 
 def _mutants(found: dict[str, Any], seconds: float) -> list[Count]:
-    killed = sum(each["killed"] for each in found["mutants"])
-    return [Count("mutants", f"killed {killed}/{len(found['mutants'])}", seconds)]
+    return [Count("mutants", f"killed {found['killed']}/{found['of']}", seconds)]
 
 
 def lanes(minutes: float) -> tuple[tuple[Part, ...], ...]:
@@ -89,7 +88,9 @@ def lanes(minutes: float) -> tuple[tuple[Part, ...], ...]:
         (python, "-m", "tests.fuzz", "all", "--seconds", f"{minutes * 60:g}", "--json", "{json}"),
         _fuzzing,
     )
-    mutants = Part("mutants", (python, "-m", "tests.mutants", "--json", "{json}"), _mutants)
+    mutants = Part(
+        "mutants", (python, "-m", "tests.mutants", "--jobs", "1", "--json", "{json}"), _mutants
+    )
     return (suite,), (exhaust, fuzz, mutants)
 
 
