@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _APP = "safefs"
 _TEMP = "temp"  # safefs.folders.TEMP, which would be a slow import for --help
 _CHUNK = 1 << 20  # bytes
+_MOST = 100_000  # of what is counted on the command line
 _FAILED = 1
 _USAGE = 2
 _INTERRUPTED = 130  # as a shell shows it: 128 + SIGINT, and 128 + SIGPIPE
@@ -619,6 +620,23 @@ def _demo(_: argparse.Namespace) -> int:
     return demo.run(_say)
 
 
+def _fuzz(arguments: argparse.Namespace) -> int:
+    try:
+        from safefs.testing import fuzz
+    except ImportError as error:  # of hypothesis, which comes with the extra "testing"
+        raise ValueError(str(error)) from error
+    try:
+        card = fuzz.fuzz(arguments.target, examples=arguments.examples, seconds=arguments.seconds)
+    except fuzz.BadTargetError as error:
+        arguments.parser.error(str(error))
+    if arguments.json:
+        _say_json(card.as_json())
+    else:
+        _say(f"{card.target}: {card.verdict} ({f'jail: {card.jail}' if card.jail else 'no jail'})")
+        _say_table(card.lines())
+    return 0 if card.verdict == "contained" else _FAILED
+
+
 # -- arguments ---------------------------------------------------------------------------------
 
 
@@ -710,6 +728,35 @@ def _add_mkdir(parser: argparse.ArgumentParser) -> None:
     _add_places(parser)
 
 
+def _add_fuzz(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target",
+        metavar="TARGET",
+        help="module:factory, which gets the root directory, or an fsspec protocol: dir::file",
+    )
+    parser.add_argument(
+        "--examples",
+        metavar="N",
+        type=_count,
+        default=50,
+        help="cases for each class of attack, at most (default: 50)",
+    )
+    parser.add_argument(
+        "--seconds",
+        metavar="N",
+        type=_count,
+        default=30,
+        help="after which a class of attack counts as hung (default: 30)",
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdecimal() else 0
+    if not 1 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST}")
+    return number
+
+
 def _add_put(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("local", metavar="LOCAL", help="a file, or - for standard input")
     _add_place(parser, "place")
@@ -747,6 +794,7 @@ _COMMANDS: tuple[
     ("mv", _mv, "move a file, or within one disk a directory", _add_two),
     ("rm", _rm, "remove files", _add_rm),
     ("mkdir", _mkdir, "make directories", _add_mkdir),
+    ("fuzz", _fuzz, "try to get out of someone's storage, in a jail; prints a card", _add_fuzz),
     ("doctor", _doctor, "say what this kernel gives, and which resolver is in use", _add_nothing),
     ("demo", _demo, "show it all in a throw-away home, and replay published escapes", _add_nothing),
 )

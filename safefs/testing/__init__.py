@@ -1,5 +1,9 @@
-"""Shipped tests: what a Disk has to do, and what must not get past it.
+"""Shipped tests: what a Disk has to do, and what must not get past it, or past anyone's storage.
 
+``ContainmentSuite``
+    attacks whatever keeps files under a root; subclass it and give ``make_subject``.
+``Subject``, ``NotOffered``, ``as_subject``
+    how it asks: the words of a storage of your own, and the adapters for those of others.
 ``DiskConformance``
     the suite that every Disk passes, on whatever driver; subclass it and give ``make_disk``.
 ``RootMachine``
@@ -16,14 +20,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from safefs.testing.adapters import as_subject
     from safefs.testing.conformance import DiskConformance
+    from safefs.testing.containment import ContainmentSuite
     from safefs.testing.machine import RootMachine
+    from safefs.testing.subjects import NotOffered, Subject
 
-__all__ = ["DiskConformance", "RootMachine"]
+__all__ = [
+    "ContainmentSuite",
+    "DiskConformance",
+    "NotOffered",
+    "RootMachine",
+    "Subject",
+    "as_subject",
+]
 
 _HOMES = {
+    "ContainmentSuite": "safefs.testing.containment",
     "DiskConformance": "safefs.testing.conformance",
+    "NotOffered": "safefs.testing.subjects",
     "RootMachine": "safefs.testing.machine",
+    "Subject": "safefs.testing.subjects",
+    "as_subject": "safefs.testing.adapters",
 }
 
 

@@ -1,0 +1,200 @@
+"""``safefs fuzz TARGET``: the report card of someone's storage, made in a jail of its own.
+
+A target is one of
+
+``module:factory``
+    a callable of a module that can be imported from the working directory. It gets the root
+    directory and returns a ``Subject``, or what ``safefs.testing.adapters.as_subject`` takes. The
+    module is imported inside the jail.
+``protocol`` or ``one::two://``
+    an fsspec URL without a path: the kit puts that of its own scratch root after it. ``file``,
+    ``dir::file``, ``simplecache::file``. ``safefs`` is a disk that is registered for the purpose.
+    What does not keep its files in a local directory (``memory``) sees nothing of what is planted
+    there, and so is reported as refusing everything.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from dataclasses import asdict, dataclass
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safefs.testing import jail
+from safefs.testing.adapters import FsspecSubject
+from safefs.testing.card import CLASSES, Examination, verdict
+from safefs.testing.trial import SUBJECT, Result, warm_up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from safefs.testing.trial import Ending
+
+    Make = Callable[[Path], object]
+
+
+class BadTargetError(ValueError):
+    """The target names nothing that can be put to the test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """How a subject did, class by class."""
+
+    target: str
+    jail: str | None
+    results: tuple[Result, ...]
+
+    @property
+    def verdict(self) -> Ending:
+        """The worst of the results: ``contained`` if nothing is worse than not offered."""
+        return verdict(self.results)
+
+    def lines(self) -> Iterator[tuple[str, str, str]]:
+        """(class, group, what came of it) of each result."""
+        for result in self.results:
+            yield result.attack, result.group or "", _told(result)
+
+    def as_json(self) -> dict[str, object]:
+        """The card in what JSON knows."""
+        about = {each.name: each.about for each in CLASSES}
+        results = [
+            {**asdict(result), "about": about.get(result.attack, "")} for result in self.results
+        ]
+        return {
+            "target": self.target,
+            "verdict": self.verdict,
+            "jail": self.jail,
+            "results": results,
+        }
+
+
+def _told(result: Result) -> str:
+    if result.ending != "contained":
+        return str(result)
+    said = "can be made, and closes what it opens" if result.group is None else "contained"
+    return f"{said} (not shown: {', '.join(result.idle)})" if result.idle else said
+
+
+def fuzz(target: str, *, examples: int = 50, seconds: float = 30) -> Card:
+    """The report card of a target. ``seconds`` is the time limit of each trial: there are some 50.
+
+    Raises ``BadTargetError`` if the target names nothing that can be put to the test.
+    """
+    load = partial(_factory, target, Path.cwd())
+    return examined(target, load, examples=examples, seconds=seconds)
+
+
+def examined(
+    name: str, load: Callable[[], Make], *, examples: int = 50, seconds: float = 30
+) -> Card:
+    """The report card of what ``load`` gives. It is called once, in the jail.
+
+    ``load`` gives a callable that gets the root directory, as ``Examination`` does.
+    """
+    word = jail.kind()
+    warm_up()
+
+    def run() -> list[Result] | str:
+        os.dup2(2, 1)  # what an import prints is not what this process has to say
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            make = load()
+        except BadTargetError as error:
+            return str(error)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        with Examination(make, examples, seconds, confined=word is not None) as examination:
+            return examination.results()
+
+    # Each trial keeps its own time; this is for what would outlive that.
+    limit = (2 + sum(len(each.groups) for each in CLASSES)) * seconds + 60
+    with jail.scratch_directory() as scratch:
+        try:
+            if word is None:
+                answer = jail.forked(run, seconds=limit)
+            else:
+                answer = jail.jailed(run, scratch=scratch, seconds=limit)
+        except (TimeoutError, jail.JailError) as error:
+            return Card(name, word, (_without_card(error, seconds),))
+    if isinstance(answer, str):
+        raise BadTargetError(answer)
+    return Card(name, word, tuple(answer))
+
+
+def _without_card(error: Exception, seconds: float) -> Result:
+    if str(error) == f"died: signal {signal.SIGALRM}":
+        return Result(SUBJECT, None, "hung", f"it cannot be imported in {seconds:g} s")
+    ending: Ending = "hung" if isinstance(error, TimeoutError) else "died"
+    return Result(SUBJECT, None, ending, str(error).strip().splitlines()[-1])
+
+
+def _factory(target: str, here: Path) -> Make:
+    if not target or target.startswith(":"):
+        raise BadTargetError(f"{target!r} is neither module:factory nor an fsspec protocol")
+    if ":" in target and "://" not in target and "::" not in target:
+        sys.path.insert(0, str(here))  # as python -m has it
+        return _imported(*target.split(":", 1))
+    return _of_fsspec(target)
+
+
+def _imported(module: str, name: str) -> Make:
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BadTargetError(f"{module} cannot be imported: {said}") from error
+    try:
+        factory: object = attrgetter(name)(found)
+    except AttributeError as error:
+        raise BadTargetError(f"{module} has no {name}") from error
+    if not callable(factory):
+        raise BadTargetError(f"{module}:{name} cannot be called: it is a {type(factory).__name__}")
+    return factory
+
+
+def _of_fsspec(target: str) -> Make:
+    import fsspec
+
+    url = target if "://" in target else f"{target}://"
+    chain, _, path = url.rpartition("://")
+    if path or "://" in chain:
+        raise BadTargetError(
+            f"{target!r} has a path; give the protocol alone: the root is the kit's"
+        )
+    for protocol in chain.split("::"):
+        try:
+            fsspec.get_filesystem_class(protocol)
+        except (ImportError, ValueError) as error:
+            raise BadTargetError(f"{protocol!r} is no protocol of fsspec: {error}") from error
+    return RegisteredDiskSubject if chain == "safefs" else partial(_by_url, url)
+
+
+def _by_url(url: str, root: Path) -> FsspecSubject:
+    import fsspec
+
+    fs, path = fsspec.url_to_fs(f"{url}{root}", skip_instance_cache=True)
+    own_root = getattr(type(fs), "protocol", None) == "dir"
+    return FsspecSubject(fs, "" if own_root else f"{path}/")
+
+
+class RegisteredDiskSubject(FsspecSubject):
+    """``safefs://`` over a disk at the root."""
+
+    def __init__(self, root: Path) -> None:
+        import fsspec
+
+        from safefs.disk import Disk
+        from safefs.storage import Storage
+
+        self._storage = Storage("fuzz", disks={"fuzz": Disk(root)})
+        self._storage.register("fuzz")
+        super().__init__(fsspec.filesystem("safefs"), "fuzz/")
+
+    def close(self) -> None:
+        self._storage.close()

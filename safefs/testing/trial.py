@@ -1,0 +1,271 @@
+"""One trial: a subject, a class of attack and a group of words, until something shows or time ends.
+
+Runs in a child process (``safefs.testing.card`` sees to that): it changes the working directory and
+the environment, and what it calls may do anything.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from hypothesis import HealthCheck, Phase, Verbosity, find, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from safefs.testing.arena import Arena
+from safefs.testing.attacks import INSIDE, Call, Case
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from safefs.testing.attacks import Attack, Group
+    from safefs.testing.subjects import Subject
+
+Ending = Literal[
+    "contained",
+    "escaped",
+    "not offered",
+    "refuses everything",
+    "leaks descriptors",
+    "hung",
+    "died",
+    "no subject",
+    "not run",
+]
+
+SUBJECT = "the subject"  # of a result that is of no class of attack
+READ_WORDS = ("read", "exists", "size", "stat", "list", "walk", "glob")
+ALL_WORDS = (
+    *READ_WORDS,
+    *("write", "create", "append", "mkdir", "chmod", "copy", "rename"),
+    *("remove", "remove_tree"),
+)
+_ROUNDS = 20  # of every word, to see what stays open
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a trial ended. ``example`` is the smallest that shows it, or what else there is to say.
+
+    ``words`` are those that were tried and did, on a plain path beneath the root, what they are
+    for; ``idle`` those that did not even that, of which nothing is shown; ``examples`` is how many
+    cases were judged.
+    """
+
+    attack: str
+    group: Group | None
+    ending: Ending
+    example: str = ""
+    words: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
+    examples: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Contained, and nothing else: what was not offered is no pass."""
+        return self.ending == "contained"
+
+    def __str__(self) -> str:
+        return f"{self.ending}: {self.example}" if self.example else self.ending
+
+
+@dataclass(slots=True)
+class Trial:
+    """A subject on trial, in a directory of its own that is deep enough to be left nowhere."""
+
+    make: Callable[[Path], Subject]
+    directory: Path
+    examples: int = 50
+    seconds: float = 10  # after which no further case is begun
+    note: Callable[[str], None] = lambda _: None
+    arena: Arena = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arena = Arena(self.directory, note=self.note)
+
+    # -- the subject itself --------------------------------------------------------------------
+
+    def introduce(self, *, all_words: bool) -> Result:
+        """Whether there is a subject at all, that does anything, and lets go of what it opens.
+
+        Without ``all_words`` it is asked only to read.
+        """
+        self.arena.prepare()
+        self.note("make_subject(root)")
+        try:
+            self.make(self.arena.root).close()
+        except Exception as error:  # noqa: BLE001  (whatever it cannot be made by)
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            return Result(SUBJECT, None, "no subject", said)
+        doing = {word: self.does(word) for word in (ALL_WORDS if all_words else READ_WORDS)}
+        words = tuple(word for word, done in doing.items() if done)
+        idle = tuple(word for word, done in doing.items() if done is False)
+        if not words:
+            return without_words(SUBJECT, None, idle)
+        leaked = self._left_open(words)
+        if leaked:
+            return Result(SUBJECT, None, "leaks descriptors", leaked, words, idle)
+        return Result(SUBJECT, None, "contained", "", words, idle)
+
+    def does(self, word: str) -> bool | None:
+        """Whether a word does what it is for, on a plain path beneath the root.
+
+        None if it is not offered. There is a link to the outside in that tree, but elsewhere.
+        """
+        self.arena.prepare([("k", "../outside/absent")])
+        call = Call(word, _PLAIN[word])
+        self.note(str(call))
+        try:
+            subject = self.make(self.arena.root)
+        except Exception:  # noqa: BLE001  (whatever a subject refuses by)
+            return False
+        with closing_quietly(subject):
+            outcome = self.arena.perform(subject, call)
+        if outcome.kind != "answered":
+            return None if outcome.kind == "missing" else False
+        return _did(word, outcome.value, self.arena.root)
+
+    def _left_open(self, words: Iterable[str]) -> str:
+        """What twenty rounds of everything leave open, while a subject lives and after."""
+        self.arena.prepare()
+        self._make_and_close()
+        lasting = [word for word in words if word not in ("remove", "remove_tree", "rename")]
+        calls = [Call(word, _PLAIN[word]) for word in lasting]
+        calls += [Call(word, ("../absent",)) for word in lasting if word in READ_WORDS]
+        before = _open_now()
+        with closing_quietly(self.make(self.arena.root)) as subject:
+            for number, call in ((number, call) for number in range(_ROUNDS) for call in calls):
+                self.note(f"{call}, round {number + 1}")
+                self.arena.perform(subject, call)
+            gc.collect()
+            during = _open_now() - before
+        del subject
+        for _ in range(_ROUNDS):
+            self._make_and_close()
+        gc.collect()
+        after = _open_now() - before
+        if max(during, after) < _ROUNDS // 2:
+            return ""
+        return f"{max(during, after)} more are open after {_ROUNDS} rounds"
+
+    def _make_and_close(self) -> None:
+        with closing_quietly(self.make(self.arena.root)):
+            pass
+
+    # -- a class of attack ---------------------------------------------------------------------
+
+    def run(self, attack: Attack, group: Group) -> Result:
+        """The smallest case of this class by which the subject gets out, if one is found."""
+        doing = {word: self.does(word) for word in attack.words[group]}
+        offered = [word for word, done in doing.items() if done is not None]
+        if not offered:
+            return Result(attack.name, group, "not offered")
+        before = _open_now()
+        search = _Search(self.arena, self.make, time.monotonic() + self.seconds)
+        shown = search.smallest(attack, offered, self.examples)
+        words = tuple(word for word in offered if doing[word])
+        idle = tuple(word for word in offered if not doing[word])
+        count = len(search.judged)
+        if shown is not None:
+            return Result(attack.name, group, "escaped", shown, words, idle, count)
+        gc.collect()
+        left = _open_now() - before
+        if left > max(8, count // 4):
+            said = f"{left} more are open after {count} cases"
+            return Result(attack.name, group, "leaks descriptors", said, words, idle, count)
+        if not words:
+            return without_words(attack.name, group, idle, count)
+        return Result(attack.name, group, "contained", "", words, idle, count)
+
+
+class _Search:
+    """Cases already judged, which are not judged again: a subject need not answer twice alike."""
+
+    def __init__(self, arena: Arena, make: Callable[[Path], Subject], deadline: float) -> None:
+        self._arena = arena
+        self._make = make
+        self._deadline = deadline
+        self.judged: dict[Case, str | None] = {}
+
+    def smallest(self, attack: Attack, words: list[str], examples: int) -> str | None:
+        chosen = settings(
+            max_examples=examples,
+            database=None,
+            derandomize=True,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+            verbosity=Verbosity.quiet,
+            print_blob=False,
+        )
+        try:
+            case = find(attack.cases(words), self._escapes, settings=chosen)
+        except NoSuchExample:
+            return None
+        return f"{case}: {self.judged[case]}"
+
+    def _escapes(self, case: Case) -> bool:
+        if case not in self.judged:
+            if time.monotonic() > self._deadline:
+                return False
+            self.judged[case] = self._arena.judge(self._make, case)
+        return self.judged[case] is not None
+
+
+def warm_up() -> None:
+    """What hypothesis does once in a process, half a second of it, before the process is forked."""
+    find(st.integers(), lambda _: True, settings=settings(database=None))
+
+
+def without_words(
+    attack: str, group: Group | None, idle: tuple[str, ...], examples: int = 0
+) -> Result:
+    if not idle:
+        return Result(attack, group, "not offered")
+    said = f"{', '.join(idle)} of what is plainly inside too"
+    return Result(attack, group, "refuses everything", said, (), idle, examples)
+
+
+@contextmanager
+def closing_quietly(subject: Subject) -> Iterator[Subject]:
+    """Close the subject at the end; what it says to that is its own affair."""
+    try:
+        yield subject
+    finally:
+        with suppress(Exception):
+            subject.close()
+
+
+def _open_now() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+# -- what each word is for -----------------------------------------------------------------------
+
+_PLAIN: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("read", "exists", "size", "stat", "append", "chmod", "remove"), ("f",)),
+    **dict.fromkeys(("list", "walk", "remove_tree"), ("d",)),
+    **dict.fromkeys(("write", "create", "mkdir"), ("n",)),
+    **dict.fromkeys(("copy", "rename"), ("f", "n")),
+    "glob": ("d/*",),
+}
+
+
+def _did(word: str, value: object, root: Path) -> bool:
+    if word in ("read", "exists", "size"):
+        return value == {"read": INSIDE["f"], "exists": True, "size": len(INSIDE["f"])}[word]
+    if word in ("list", "walk", "glob"):
+        return "g" in str(value)
+    present = {name: os.path.lexists(root / name) for name in ("f", "d", "n")}
+    if word in ("write", "create", "mkdir", "copy"):
+        return present["n"]
+    if word == "append":
+        return (root / "f").read_bytes() != INSIDE["f"]
+    gone = {"remove": "f", "remove_tree": "d", "rename": "f"}.get(word)
+    return gone is None or not present[gone]
