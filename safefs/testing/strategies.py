@@ -199,13 +199,14 @@ def link_targets(*, names: Sequence[str] = NAMES) -> SearchStrategy[str]:
 
     Every ``..`` stands at the front, so that a chain of links climbs no higher than its last one.
     """
-    inside = st.lists(st.sampled_from((*names, ".")), min_size=1, max_size=3).map("/".join)
+    beside = st.sampled_from((*names, "."))
+    inside = st.lists(beside, min_size=2, max_size=3).map("/".join)
     ups = st.integers(1, _UPS - 1)
     tails = st.sampled_from(("", *(f"/{place}" for place in (*names, *hostile.TARGETS))))
     out = st.builds(lambda ups, tail: "/".join([".."] * ups) + tail, ups, tails)
     places = st.sampled_from(("{outside}", *hostile.PLACES[:7]))
     odd = st.sampled_from(("nowhere", "nowhere/a", "a/", "..%2foutside", "{rep:a:256}", "a\n"))
-    return st.one_of(inside, places, out, odd)
+    return st.one_of(beside, inside, places, out, odd)
 
 
 def trees(
@@ -240,7 +241,7 @@ def _grown(plan: Iterable[Planned]) -> Directory:
         if not isinstance(node, Node):
             continue
         if isinstance(node, Link):
-            climbs = node.target.split("/").count("..")
+            climbs = node.target.count("..")
             if ups + climbs > _UPS:
                 continue
             ups += climbs
