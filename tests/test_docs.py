@@ -40,8 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-@pytest.mark.parametrize("code", [code for _, code in EXAMPLES], ids=[name for name, _ in EXAMPLES])
-def test_an_example_does_what_it_says(code: str, home: Path) -> None:
+def _run(code: str, home: Path) -> None:
     """Lines marked ``# EscapeError`` or the like must raise that; their paths stay in the scratch.
 
     The home is bare, as on a fresh machine.
@@ -60,6 +59,27 @@ def test_an_example_does_what_it_says(code: str, home: Path) -> None:
             if isinstance(value, Disk | Storage):
                 value.close()
         names.clear()
+
+
+@pytest.mark.parametrize("code", [code for _, code in EXAMPLES], ids=[name for name, _ in EXAMPLES])
+def test_an_example_does_what_it_says(code: str, home: Path) -> None:
+    _run(code, home)
+
+
+@pytest.mark.usefixtures("_no_loops")
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # pyarrow and duckdb leave them
+def test_the_page_on_libraries_is_one_session_that_prints_what_it_says(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """But for its last two examples, which are a project, in tests/test_libraries_dask.py."""
+    parts = [code for _, code in _examples("docs/libraries.md")]
+    assert [part.partition("\n")[0][:7] for part in parts[-2:]] == ["# disks", "# clust"]
+    code = "".join(parts[:-2])
+    _run(code, home)
+    printed = capsys.readouterr().out.splitlines()
+    for line in code.splitlines():
+        if line.lstrip().startswith("print(") and "  # " in line:
+            assert line.rpartition("  # ")[2] in printed, line
 
 
 def test_there_are_examples_to_run() -> None:
