@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urljoin
 
 import django
 import pytest
@@ -289,6 +290,7 @@ def test_looking_and_deleting(storage: SafeStorage, disk: Disk) -> None:
     assert storage.listdir("d") == (["e"], ["b"])
     assert storage.exists("d/e/c")
     assert storage.exists("d")
+    assert storage.exists("")
     assert not storage.exists("d/none")
     assert not storage.exists("a/beneath-a-file")
     assert storage.size("a") == 5
@@ -348,10 +350,20 @@ def test_times_of_no_datetime_are_the_nearest(
     storage: SafeStorage, disk: Disk, scratch: Scratch
 ) -> None:
     disk.put("a", "hello")
-    os.utime(scratch.root / "a", (0, 2**40))  # some file systems keep less of it
+    os.utime(scratch.root / "a", (2**40, 2**40))  # some file systems keep less of it
     for use_tz in (True, False):
         with override_settings(USE_TZ=use_tz):
             assert storage.get_modified_time("a").year > 2400
+            assert storage.get_accessed_time("a").year > 2400
+
+
+def test_a_disk_that_hides_its_dot_entries_takes_files_at_its_top(scratch: Scratch) -> None:
+    with Disk(scratch.root, policy=Policy(top_level_dot_entries="refuse")) as home:
+        storage = SafeStorage(home)
+        assert storage.save("a", ContentFile(b"hello")) == "a"
+        with pytest.raises(SuspiciousFileOperation):
+            storage.save(".bashrc", ContentFile(b"attack"))
+    assert os.listdir(scratch.root) == ["a"]
 
 
 def test_a_disk_in_memory_serves_tests(disk: Disk) -> None:
@@ -360,9 +372,7 @@ def test_a_disk_in_memory_serves_tests(disk: Disk) -> None:
         storage.save("a.txt", ContentFile(b"hello"))
         with storage.open("a.txt") as file:
             assert (file.read(), file.size) == (b"hello", 5)
-        assert storage.get_modified_time("a.txt").tzinfo is not None
-        with pytest.raises(NotImplementedError, match="modified only"):
-            storage.get_accessed_time("a.txt")
+        assert storage.get_modified_time("a.txt") == storage.get_accessed_time("a.txt")
 
 
 @pytest.mark.parametrize(
@@ -382,6 +392,17 @@ def test_a_storage_can_have_no_urls(disk: Disk) -> None:
         SafeStorage("uploads", base_url="").url("a.txt")
     with override_settings(MEDIA_URL=None), pytest.raises(ValueError, match="not accessible"):
         SafeStorage("uploads").url("a.txt")
+
+
+@pytest.mark.parametrize("name", ["..\\admin", "d\\..\\..\\admin", ".", "a/./b", "\udcff"])
+def test_a_url_is_the_base_and_what_a_browser_takes_for_one_name(
+    name: str, storage: SafeStorage
+) -> None:
+    """Django's own makes a slash of a backslash, and so a way up of the first."""
+    url = storage.url(name)
+    assert url.startswith("/media/")
+    assert urljoin("https://site.example/", url).startswith("https://site.example/media/")
+    assert "\\" not in url
 
 
 @pytest.mark.parametrize("name", ["../admin/", "d/../../admin", "//evil.example/x", "/etc/passwd"])

@@ -8,6 +8,7 @@ import pickle
 import stat
 import subprocess
 import sys
+import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -561,8 +562,11 @@ def test_going_through_a_tree(top: SafePath, documents: Disk, scratch: Scratch) 
     assert list((top / "none").walk(on_error=met.append)) == []
     assert isinstance(met[0], FileNotFoundError)
     for pattern in ("/etc/*", "../*", "d/../../*", ""):
-        with pytest.raises((EscapeError, InvalidPathError)):
-            list(top.glob(pattern))
+        for search in (top.glob, top.rglob):
+            with pytest.raises((EscapeError, InvalidPathError)):
+                search(pattern)
+    with pytest.raises(UnsupportedOperation):
+        top.walk(follow_symlinks=True)
     for options in ({"case_sensitive": False}, {"recurse_symlinks": True}):
         with pytest.raises(UnsupportedOperation):
             top.glob("*", **options)
@@ -719,6 +723,27 @@ def test_what_a_disk_does_not_have_is_said(top: SafePath) -> None:
     ):
         with pytest.raises(UnsupportedOperation):
             call()
+
+
+@pytest.mark.filterwarnings("ignore:Could not find default:UserWarning:upath")
+@pytest.mark.parametrize("url", ["simplecache::safefs://{}", "zip://a::safefs://{}"])
+def test_a_chain_of_others_over_a_disk_climbs_no_further(
+    url: str, top: SafePath, documents: Disk, scratch: Scratch
+) -> None:
+    with zipfile.ZipFile(scratch.root / "good.zip", "w") as archive:
+        archive.writestr("a", "hello")
+    documents.copy("good.zip", "d/a.zip")
+    good = UPath(url.format("documents/d/a.zip"))
+    assert len(good.read_bytes()) > 4
+    os.rename(scratch.root / "good.zip", scratch.outside / "a.zip")
+    (scratch.root / "up").symlink_to("../outside")
+    scratch.remember()
+    for path in ("documents/../outside/a.zip", "documents/up/a.zip", "documents//etc/a.zip"):
+        with pytest.raises((EscapeError, FileNotFoundError)):
+            UPath(url.format(path)).read_bytes()
+    if url.startswith("simplecache"):
+        with pytest.raises((EscapeError, FileNotFoundError)):
+            (good / "../../../outside/a.zip").read_bytes()
 
 
 def test_the_policy_of_a_disk_holds_here_too(scratch: Scratch) -> None:

@@ -15,30 +15,30 @@ first file is asked for: in the settings, or in an ``AppConfig.ready``.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from io import SEEK_END
+from operator import itemgetter
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urljoin
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.files import File
 from django.core.files.storage import Storage
 from django.utils.deconstruct import deconstructible
-from django.utils.encoding import filepath_to_uri
 
 from safefs.disk import Disk
 from safefs.diskpath import DiskPath, whereabouts
-from safefs.drivers.base import is_absence
+from safefs.drivers.base import Stat, is_absence
 from safefs.errors import EscapeError, InvalidPathError, PolicyError, UnknownDiskError
 from safefs.integrations import registry
 from safefs.paths import RelPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     Name = str | os.PathLike[str]
 
@@ -126,13 +126,18 @@ class SafeStorage(Storage):  # type: ignore[misc]  # Django is not typed
         with _reported():
             path = self._path(name)
             self._make_directories(path.parent)
-            draft = path.with_name(f"safefs-{token_hex(8)}.tmp")
-            _, driver, where = whereabouts(draft)
-            driver.write(where, _chunks(content), permissions=self.file_permissions_mode)
+            _, driver, _ = whereabouts(path)
+            # As every draft, so that ``Disk.sweep`` knows it; without the dot where it is refused.
+            dot = "" if driver.policy.hides(b".") else "."
+            draft = path.with_name(f"{dot}safefs-{token_hex(8)}.tmp")
+            complete, mode = whereabouts(draft)[2], self.file_permissions_mode
+            # The content is asked for once: not every source can be read again for another name.
+            driver.write(complete, _chunks(content), permissions=mode)
             try:
                 return self._publish(draft, path).as_posix()
             except BaseException:
-                draft.unlink(missing_ok=True)
+                with suppress(OSError):
+                    draft.unlink()
                 raise
 
     def _publish(self, draft: DiskPath, path: DiskPath) -> DiskPath:
@@ -206,9 +211,14 @@ class SafeStorage(Storage):  # type: ignore[misc]  # Django is not typed
         A link inside counts as what it leads to; one that leads nowhere or outside is in no list.
         """
         with _reported():
-            entries = sorted(self._path(path).iterdir())
-            directories = [entry.name for entry in entries if entry.is_dir()]
-            return directories, [entry.name for entry in entries if entry.is_file()]
+            here = self._path(path)
+            _, driver, where = whereabouts(here)
+            kinds = {
+                name: found.kind if found.kind != "symlink" else _leads_to(here / name)
+                for name, found in sorted(driver.scan(where), key=itemgetter(0))
+            }
+            directories = [name for name, kind in kinds.items() if kind == "directory"]
+            return directories, [name for name, kind in kinds.items() if kind == "file"]
 
     def size(self, name: Name) -> int:
         """The bytes of a file; ``IsADirectoryError`` for a directory."""
@@ -216,7 +226,7 @@ class SafeStorage(Storage):  # type: ignore[misc]  # Django is not typed
             return self.disk.size(self._path(name))
 
     def url(self, name: str | None) -> str:
-        """Where a browser finds the file. Looks at nothing; ``..`` leads nowhere it should."""
+        """Where a browser finds the file: the base, and the name in one piece. Looks at nothing."""
         base = self.base_url
         if not base:
             raise ValueError("This file is not accessible via a URL.")
@@ -224,7 +234,8 @@ class SafeStorage(Storage):  # type: ignore[misc]  # Django is not typed
             where = RelPath.parse("" if name is None else name)
         if b".." in where.names:
             raise SuspiciousFileOperation(f"Detected path traversal attempt in {name!r}")
-        return urljoin(base, cast("str", filepath_to_uri(where.text)))
+        # Django's own way turns a backslash into a slash, and "..\\x" into a way up.
+        return base + quote(where.raw, safe="/~!*()'")
 
     # Times
 
@@ -235,19 +246,18 @@ class SafeStorage(Storage):  # type: ignore[misc]  # Django is not typed
 
     def get_accessed_time(self, name: Name) -> datetime:
         """When the content was last read, as far as the mount keeps count."""
-        return self._time(name, lambda found: found.st_atime)
+        return self._time(name, lambda found: found.st_atime_ns)
 
     def get_created_time(self, name: Name) -> datetime:
         """When the file's inode was last changed, as ``FileSystemStorage`` has it on Unix."""
-        return self._time(name, lambda found: found.st_ctime)
+        return self._time(name, lambda found: found.st_ctime_ns)
 
-    def _time(self, name: Name, pick: Callable[[os.stat_result], float]) -> datetime:
-        with _reported(), self._path(name).open("rb") as file:
-            try:
-                found = os.fstat(file.fileno())
-            except OSError:  # a file object without a descriptor, of a disk in memory
-                raise NotImplementedError("this disk knows when a file was modified only") from None
-            return _as_configured(datetime.fromtimestamp(pick(found), tz=UTC))
+    def _time(self, name: Name, nanoseconds: Callable[[os.stat_result], int]) -> datetime:
+        with _reported():
+            _, driver, where = whereabouts(self._path(name))
+            found, _ = driver.look(where)
+        # A Stat has a datetime for any time, also for one that somebody has set to nonsense.
+        return _as_configured(Stat("file", 0, nanoseconds(found), 0).modified)
 
     def _path(self, name: Name) -> DiskPath:
         return self.disk / name
@@ -302,6 +312,11 @@ def _reported() -> Iterator[None]:
 def _chunks(content: Any) -> Iterator[bytes]:
     for chunk in content.chunks():
         yield chunk.encode() if isinstance(chunk, str) else chunk
+
+
+def _leads_to(link: DiskPath) -> str | None:
+    """What a link counts as; None where it leads nowhere that counts."""
+    return "directory" if link.is_dir() else "file" if link.is_file() else None
 
 
 def _always(mode: int) -> Callable[[int], int]:

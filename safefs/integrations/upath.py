@@ -35,7 +35,7 @@ from safefs.integrations.upath_text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Self
 
     from fsspec.spec import AbstractFileSystem
@@ -175,8 +175,7 @@ class SafePath(PureSafePath):
             yield from map(self._at, registry.names())
             return
         with self._opened() as path:
-            for entry in path.iterdir():
-                yield self._beneath(entry)
+            yield from self._known_here(path.iterdir())
 
     def glob(
         self,
@@ -187,7 +186,7 @@ class SafePath(PureSafePath):
     ) -> Iterator[Self]:
         """As ``DiskPath.glob``: the path itself is literal, and no link is entered."""
         only_as_it_is(case_sensitive, recurse_symlinks)
-        return self._glob(pattern)
+        return self._found(lambda path: path.glob(pattern))
 
     def rglob(
         self,
@@ -198,12 +197,27 @@ class SafePath(PureSafePath):
     ) -> Iterator[Self]:
         """As ``glob`` with ``**/`` before the pattern."""
         only_as_it_is(case_sensitive, recurse_symlinks)
-        return self._glob(f"**/{pattern}")
+        return self._found(lambda path: path.rglob(pattern))
 
-    def _glob(self, pattern: str) -> Iterator[Self]:
+    def _found(self, search: Callable[[DiskPath], Iterator[DiskPath]]) -> Iterator[Self]:
+        """What a search gives; what is wrong with its pattern is raised now, and not later."""
         with self._opened() as path:
-            found = path.glob(pattern)
-            yield from (self._beneath(each) for each in found)
+            return self._known_here(search(path))
+
+    def _known_here(self, found: Iterator[DiskPath]) -> Iterator[Self]:
+        with self._opened():
+            for each in found:
+                yield self._beneath(each)
+
+    def walk(
+        self,
+        top_down: bool = True,  # noqa: FBT001, FBT002  (pathlib's signature)
+        on_error: Any = None,
+        follow_symlinks: bool = False,  # noqa: FBT001, FBT002  (pathlib's signature)
+    ) -> Iterator[tuple[Self, list[str], list[str]]]:
+        """As ``Path.walk``; a link is among the files, wherever it leads, and never entered."""
+        only_as_it_is(None, follow_symlinks)
+        return super().walk(top_down, on_error)
 
     def read_bytes(self) -> bytes:
         with self._opened() as path:
