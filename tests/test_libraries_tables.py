@@ -149,6 +149,24 @@ def test_dask_writes_and_reads_partitions_from_threads(fs: SafeFileSystem) -> No
     assert dd.read_csv("safefs://documents/part-*.csv")["n"].sum().compute() == sum(range(20))
 
 
+def test_two_threads_that_make_one_directory_are_both_content(
+    fs: SafeFileSystem, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dask makes the directory of a partition from several; here the other is the quicker."""
+    ask = fs.isdir
+
+    def isdir(path: str) -> bool:
+        found = ask(path)
+        (scratch.root / "made").mkdir(exist_ok=True)
+        return found
+
+    monkeypatch.setattr(fs, "isdir", isdir)
+    fs.makedirs("documents/made", exist_ok=True)
+    monkeypatch.setattr(fs, "isdir", lambda path: False)
+    with pytest.raises(FileExistsError):
+        fs.makedirs("documents/made", exist_ok=True)
+
+
 # -- duckdb ------------------------------------------------------------------------------------
 
 

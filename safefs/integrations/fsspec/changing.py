@@ -37,8 +37,13 @@ class Changing(Contents):
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:  # noqa: FBT001, FBT002
         """As ``mkdir``; with ``exist_ok`` a directory that is there, a disk too, will do."""
-        if not (exist_ok and self.isdir(path)):
+        if exist_ok and self.isdir(path):
+            return
+        try:
             self.mkdir(path)
+        except FileExistsError:
+            if not (exist_ok and self.isdir(path)):  # someone else may have been as quick
+                raise
 
     def rmdir(self, path: str) -> None:
         """Remove an empty directory."""
