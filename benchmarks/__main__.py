@@ -4,7 +4,8 @@ Each workload has a baseline in plain ``os`` and the confined subjects beside it
 workload run interleaved and shuffled in each round; what is printed is the median, over the rounds,
 of each subject's ratio to the baseline of the same round. The tree lies in a temporary directory
 (TMPDIR); ratios on a slow file system are kinder than on tmpfs. What this does not show: cold
-caches, contention, and the machine you will run on.
+caches, contention, and the machine you will run on. ``python -m benchmarks fsspec`` measures the
+file system of fsspec.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import platform
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -101,6 +103,11 @@ def ratios(subjects: dict[str, Subject], rounds: int, calls: int) -> dict[str, f
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["fsspec"]:
+        from benchmarks import bench_fsspec
+
+        bench_fsspec.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--calls", type=int, default=2000, help="per subject and round")

@@ -286,7 +286,7 @@ def test_the_top_lists_the_disks_and_opens_none(fs: SafeFileSystem, home: Path) 
 def test_info_and_ls_say_the_same(fs: SafeFileSystem) -> None:
     fs.pipe({"documents/a/b.txt": b"hello", "documents/c": b""})
     fs.mkdir("documents/a/d")
-    assert [fs.info(name) for name in ("documents/a/b.txt", "documents/a/d")] == fs.ls(
+    assert [fs.info(name) for name in ("documents/a/d", "documents/a/b.txt")] == fs.ls(
         "safefs://documents/a/"
     )
     info = fs.info("documents/a/b.txt")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    from safefs.operations.survey import Level
+    from safefs.operations.survey import Describe, Level
     from safefs.paths import RelPath
     from safefs.policy import Policy
 
@@ -138,6 +138,12 @@ class Driver(Protocol):
     def read(self, path: RelPath) -> bytes:
         """The whole content of a regular file."""
 
+    def read_each(self, directory: RelPath, names: list[tuple[str, str]]) -> Iterator[bytes | None]:
+        """The content of many files of one directory, each (its name there, the caller's path).
+
+        None stands for one that has to be read by its own path, for whatever reason.
+        """
+
     def open(self, path: RelPath, mode: str, *, permissions: int | None = None) -> BinaryIO:
         """A buffered binary file object; ``mode`` as of the builtin, with ``b``.
 
@@ -201,11 +207,13 @@ class Driver(Protocol):
         path: RelPath,
         *,
         depth: int | None = None,
-        stats: bool = False,
+        describe: Describe | None = None,
         onerror: Callable[[OSError], object] | None = None,
     ) -> Iterator[Level]:
         """A tree in bulk, ``depth`` levels of it, top down, for those who list many entries.
 
+        ``describe``, where something is wanted of each entry, is given the path of a directory from
+        the top and the (name, lstat) of its entries while they are read.
         An error of the top is raised; one further down goes to ``onerror``, with the path from the
         top as its ``filename``, or is passed over.
         """

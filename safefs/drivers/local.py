@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from errno import EEXIST, EINVAL
-from stat import S_IMODE, S_ISLNK, S_ISREG
+from stat import S_IMODE, S_ISREG
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from safefs.drivers.base import Stat, kind_of
 from safefs.kernel import syscalls
-from safefs.operations import attributes, drafts, replace, survey, sweeping
+from safefs.operations import attributes, drafts, files, replace, survey, sweeping
 from safefs.paths import RelPath, encode
 from safefs.root import Root
 
@@ -57,6 +57,9 @@ class LocalDriver:
     def read(self, path: RelPath) -> bytes:
         return self._root.read_bytes(path)
 
+    def read_each(self, directory: RelPath, names: list[tuple[str, str]]) -> Iterator[bytes | None]:
+        return files.read_each(self._root._handle, directory, names)  # noqa: SLF001  (one object)
+
     def open(self, path: RelPath, mode: str, *, permissions: int | None = None) -> BinaryIO:
         most = 0o666 if self._file_mode is None else self._file_mode
         asked = most if permissions is None else most & permissions
@@ -98,8 +101,7 @@ class LocalDriver:
         return _stat(self._root.lstat(path))
 
     def look(self, path: RelPath) -> tuple[os.stat_result, bool]:
-        found = self._root.lstat(path)
-        return (self._root.stat(path), True) if S_ISLNK(found.st_mode) else (found, False)
+        return attributes.look(self._root._handle, path)  # noqa: SLF001  (one object)
 
     def scan(self, path: RelPath) -> Iterator[tuple[str, Stat]]:
         with self._root.scandir(path) as entries:
@@ -115,11 +117,11 @@ class LocalDriver:
         path: RelPath,
         *,
         depth: int | None = None,
-        stats: bool = False,
+        describe: survey.Describe | None = None,
         onerror: Callable[[OSError], object] | None = None,
     ) -> Iterator[survey.Level]:
         handle = self._root._handle  # noqa: SLF001  (one object)
-        return survey.survey(handle, path, depth=depth, stats=stats, onerror=onerror)
+        return survey.survey(handle, path, depth=depth, describe=describe, onerror=onerror)
 
     def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:
         most = self._directory_mode

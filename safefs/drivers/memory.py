@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
+    from safefs.operations.survey import Describe
+
 _NAME_MAX = 255  # bytes, as on every common file system
 _PATH_MAX = 4096  # bytes with the closing NUL, as on Linux
 _SET_ID = 0o7000  # not carried over to a copy
@@ -149,6 +151,13 @@ class MemoryDriver:
         with self._lock:
             return bytes(self._file(path).data)
 
+    def read_each(
+        self,
+        directory: RelPath,  # noqa: ARG002  (a name costs nothing here)
+        names: list[tuple[str, str]],
+    ) -> Iterator[bytes | None]:
+        return iter([None] * len(names))
+
     def open(self, path: RelPath, mode: str, *, permissions: int | None = None) -> BinaryIO:
         action = _action(mode)
         with self._lock:
@@ -233,7 +242,7 @@ class MemoryDriver:
         path: RelPath,
         *,
         depth: int | None = None,
-        stats: bool = False,
+        describe: Describe | None = None,
         onerror: Callable[[OSError], object] | None = None,  # noqa: ARG002  (nothing fails here)
     ) -> Iterator[Level]:
         with self._lock:
@@ -243,9 +252,13 @@ class MemoryDriver:
             here, directory, level = pending.pop()
             with self._lock:
                 nodes = {os.fsdecode(name): node for name, node in self._visible(directory)}
-                found = {name: _stat_result(node) for name, node in nodes.items()} if stats else {}
-            names = sorted(n for n, node in nodes.items() if isinstance(node, _Directory))
-            yield Level(here, names, sorted(nodes.keys() - set(names)), [], found)
+                stats = [(name, _stat_result(node)) for name, node in nodes.items()]
+            if describe is None:
+                names = sorted(n for n, node in nodes.items() if isinstance(node, _Directory))
+                yield Level(here, names, sorted(nodes.keys() - set(names)), [])
+            else:
+                names, _, found = describe(here, stats)
+                yield Level(here, names, [], [], found)
             if depth is not None and level >= depth:
                 continue
             for name in reversed([RelPath.one_name(name).text for name in names]):

@@ -41,6 +41,12 @@ def lstat(handle: Handle, path: RelPath) -> os.stat_result:
     return _stat_opened(handle, path, _ENTRY)
 
 
+def look(handle: Handle, path: RelPath) -> tuple[os.stat_result, bool]:
+    """The stat of what the path leads to, and whether the entry itself is a link."""
+    found = lstat(handle, path)
+    return (stat(handle, path), True) if S_ISLNK(found.st_mode) else (found, False)
+
+
 def _is_one_name(handle: Handle, path: RelPath) -> bool:
     """Whether one fstatat without following serves: half the cost of an open, fstat and close."""
     raw = path.raw

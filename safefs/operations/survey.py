@@ -12,24 +12,29 @@ from safefs.operations.tree import Descent, visit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
     from safefs.kernel.handle import Handle
     from safefs.paths import RelPath
 
-    # The names of directories; all else but links, the links, and the stats.
-    Read = tuple[list[str], tuple[list[str], list[str], dict[str, os.stat_result]]]
+    # Given a directory's path from the top, and the name and lstat of each entry, in no order:
+    # (the names of the directories, of the links, and whatever else is wanted of them).
+    Describe = Callable[
+        [str, Iterable[tuple[str, os.stat_result]]], tuple[list[str], list[str], Any]
+    ]
 
 
 class Level:
-    """One directory of a tree: sorted names, and with them the lstat of each if it was asked for.
+    """One directory of a tree, and the names in it, sorted.
 
     ``path`` leads there from the top, which is ``""``. ``files`` is all that is neither directory
     nor link: FIFOs, sockets and devices too. ``links`` have not been followed, and are no
-    directories here. ``directories`` may be changed to say where to go.
+    directories here. ``directories`` may be changed to say where to go. Where the caller describes
+    entries, ``found`` is what came of it, and ``files`` is empty.
     """
 
-    __slots__ = ("directories", "files", "links", "path", "stats")
+    __slots__ = ("directories", "files", "found", "links", "path")
 
     def __init__(
         self,
@@ -37,13 +42,13 @@ class Level:
         directories: list[str],
         files: list[str],
         links: list[str],
-        stats: dict[str, os.stat_result],
+        found: Any = None,
     ) -> None:
         self.path = path
         self.directories = directories
         self.files = files
         self.links = links
-        self.stats = stats
+        self.found = found
 
 
 def survey(
@@ -51,28 +56,32 @@ def survey(
     path: RelPath,
     *,
     depth: int | None,
-    stats: bool,
+    describe: Describe | None,
     onerror: Callable[[OSError], object] | None,
 ) -> Iterator[Level]:
     """Each directory, top down; ``depth`` levels of them. Errors as those of ``Root.walk``."""
 
-    def read(descent: Descent) -> Read:
-        return _read(descent, stats=stats)
+    def described(descent: Descent, at: str) -> tuple[list[str], tuple[list[str], list[str], Any]]:
+        return _described(descent, at, describe)  # type: ignore[arg-type]  # not None here
 
-    levels = visit(handle, path, read, at="", depth=depth, onerror=onerror)
-    for at, names, (files, links, found) in levels:
+    read = _names if describe is None else described
+    for at, names, (files, links, found) in visit(
+        handle, path, read, at="", depth=depth, onerror=onerror
+    ):
         yield Level(at, names, files, links, found)
 
 
-def _read(descent: Descent, *, stats: bool) -> Read:
+def _entries(descent: Descent) -> list[os.DirEntry[str]]:
+    """What is here. An entry keeps the descriptor's bare number: asked here and not elsewhere."""
     with syscalls.scandir(descent.fd) as listing:
         entries = list(listing)
-        if descent.hides_dots:
-            entries = [entry for entry in entries if entry.name[0] != "."]
-        # While the directory is open: an entry keeps its bare number.
-        found = _stats(entries) if stats else {}
-    if stats and len(found) < len(entries):
-        entries = [entry for entry in entries if entry.name in found]
+    if descent.hides_dots:
+        return [entry for entry in entries if entry.name[0] != "."]
+    return entries
+
+
+def _names(descent: Descent, _: str) -> tuple[list[str], tuple[list[str], list[str], Any]]:
+    entries = _entries(descent)
     files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
     directories: list[str] = []
     links: list[str] = []
@@ -87,19 +96,27 @@ def _read(descent: Descent, *, stats: bool) -> Read:
     files.sort()
     directories.sort()
     links.sort()
-    return directories, (files, links, found)
+    return directories, (files, links, None)
 
 
-def _stats(entries: list[os.DirEntry[str]]) -> dict[str, os.stat_result]:
-    """The lstat of each; what is gone since it was read is left out."""
-    try:
-        return {entry.name: entry.stat(follow_symlinks=False) for entry in entries}
-    except FileNotFoundError:
-        pass
-    found = {}
+def _described(
+    descent: Descent, at: str, describe: Describe
+) -> tuple[list[str], tuple[list[str], list[str], Any]]:
+    with syscalls.scandir(descent.fd) as listing:
+        directories, links, found = describe(at, _stats(listing, dots=not descent.hides_dots))
+    return directories, ([], links, found)
+
+
+def _stats(
+    entries: Iterable[os.DirEntry[str]], *, dots: bool
+) -> Iterator[tuple[str, os.stat_result]]:
+    """The lstat of each as it is read; what is gone by then is left out.
+
+    One after the other: an entry keeps its stat, and thousands at once are slower than their sum.
+    """
     for entry in entries:
-        try:
-            found[entry.name] = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-    return found
+        if dots or entry.name[0] != ".":
+            try:
+                yield entry.name, entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue

@@ -83,7 +83,7 @@ def walk(
     return visit(handle, path, _parted, at=at, topdown=topdown, onerror=onerror)
 
 
-def _parted(descent: Descent) -> tuple[list[str], list[str]]:
+def _parted(descent: Descent, _: str) -> tuple[list[str], list[str]]:
     """(the names of directories, all others) of what is here."""
     entries = descent.read()
     names = [name for name, is_dir in entries if is_dir]
@@ -93,7 +93,7 @@ def _parted(descent: Descent) -> tuple[list[str], list[str]]:
 def visit(
     handle: Handle,
     path: RelPath,
-    read: Callable[[Descent], tuple[list[str], Found]],
+    read: Callable[[Descent, str], tuple[list[str], Found]],
     *,
     at: str,
     topdown: bool = True,
@@ -109,7 +109,7 @@ def visit(
     pending: list[tuple[str, list[str], Iterator[str], Found]] = []
 
     def here(at: str) -> tuple[str, list[str], Iterator[str], Found]:
-        names, found = read(descent)
+        names, found = read(descent, at)
         goes_on = depth is None or len(pending) + 1 < depth
         return at, names, iter(names if goes_on else ()), found
 

@@ -17,10 +17,10 @@ from safefs.integrations.fsspec.place import base, join, text_of
 from safefs.integrations.fsspec.progress import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import os
+    from collections.abc import Iterable, Iterator
 
     from safefs.integrations.fsspec.place import Place
-    from safefs.operations.survey import Level
 
 
 class Changing(Contents):
@@ -163,8 +163,8 @@ class Changing(Contents):
 
     def _move_tree(self, source: Place, target: Place) -> None:
         source.driver.policy.check(source.rel, writes=True)
-        levels = list(source.driver.survey(source.rel, stats=True, onerror=_raise))
-        if any(level.links or _specials(level) for level in levels):
+        levels = source.driver.survey(source.rel, describe=_strangers, onerror=_raise)
+        if any(level.found for level in list(levels)):
             raise OSError(ENOTSUP, "a tree with links or special files is not moved between disks")
         target.driver.mkdir(target.rel, 0o777, parents=True, exist_ok=False)
         for level in source.driver.survey(source.rel, onerror=_raise):
@@ -185,8 +185,13 @@ class Changing(Contents):
         return join(bare, base(self._name(path1))) if into else bare
 
 
-def _specials(level: Level) -> bool:
-    return any(type_of(level.stats[name]) != "file" for name in level.files)
+def _strangers(
+    _: str, stats: Iterable[tuple[str, os.stat_result]]
+) -> tuple[list[str], list[str], list[str]]:
+    """What a survey is to find: all that is neither directory nor regular file."""
+    types = {name: type_of(found) for name, found in stats}
+    directories = [name for name, kind in types.items() if kind == "directory"]
+    return directories, [], [name for name, kind in types.items() if kind == "other"]
 
 
 def _raise(error: OSError) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from io import SEEK_END
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from fsspec.callbacks import DEFAULT_CALLBACK
@@ -13,10 +14,13 @@ from fsspec.utils import read_block
 
 from safefs.drivers import transfer
 from safefs.drivers.content import Body
+from safefs.integrations.fsspec.place import base, parent
 from safefs.integrations.fsspec.searching import Searching
 from safefs.integrations.fsspec.transaction import SafeTransaction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from safefs.drivers.base import PendingFile
     from safefs.integrations.fsspec.place import Place
 
@@ -118,9 +122,12 @@ class Contents(Searching):
         found: dict[str, Any] = {}
         callback.set_size(len(paths))
         counts = callback is not DEFAULT_CALLBACK
-        for path in paths:
+        read = [None] * len(paths) if options else self._read_many(paths)
+        for path, content in zip(paths, read, strict=True):
             try:
-                found[path] = content = self.cat_file(path, **options)
+                if content is None:
+                    content = self.cat_file(path, **options)
+                found[path] = content
                 if counts:
                     with callback.branched(path, path) as child:
                         child.set_size(len(content))
@@ -133,6 +140,22 @@ class Contents(Searching):
             if counts:
                 callback.relative_update()
         return found
+
+    def _read_many(self, paths: list[str]) -> Iterator[bytes | None]:
+        """The content of each, by directory; None for what ``cat_file`` is to read."""
+        for above, group in groupby(paths, parent):
+            names = list(group)
+            place = self._directory(above) if len(names) > 1 else None
+            if place is None:
+                yield from [None] * len(names)
+            else:
+                yield from place.driver.read_each(place.rel, [(base(n), n) for n in names])
+
+    def _directory(self, path: str) -> Place | None:
+        try:
+            return self._place(path)
+        except (OSError, ValueError):
+            return None  # each file will say so itself
 
     def head(self, path: str, size: int = 1024) -> bytes:
         """The first bytes of a file."""

@@ -9,16 +9,17 @@ from safefs.audit import refused
 from safefs.errors import EscapeError, InvalidPathError, UnknownDiskError
 from safefs.integrations import registry
 from safefs.integrations.fsspec.infos import disk_info, is_a_directory
-from safefs.integrations.fsspec.looking import Seen
+from safefs.integrations.fsspec.looking import Met
 from safefs.integrations.fsspec.place import Place, text_of
 from safefs.integrations.fsspec.transfers import Transfers
 from safefs.operations.survey import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from safefs.integrations.fsspec.infos import Info
     from safefs.integrations.fsspec.looking import OnError
+    from safefs.operations.survey import Describe
 
 _SCHEME = "safefs://"
 # fsspec's own keywords, which any URL or environment variable may set: taken, and of no effect on
@@ -88,7 +89,9 @@ class SafeFileSystem(Transfers):
         return f"{bare}//" if is_disk and text.startswith(f"{bare}//") else bare
 
     def _place(self, path: Any) -> Place:
-        name: str = self._strip_protocol(path)
+        # What every call goes through; most paths come as they are.
+        plain = type(path) is str and path[-1:] != "/" and path[:9] != _SCHEME
+        name: str = path if plain else self._strip_protocol(path)
         disk, _, rest = name.partition("/")
         if not disk:
             if not name:
@@ -141,19 +144,23 @@ class SafeFileSystem(Transfers):
         except IsADirectoryError:
             return "directory"
 
-    def _seen(
-        self, path: str, depth: int | None, *, stats: bool, on_error: OnError
-    ) -> Iterator[Seen]:
+    def _levels(
+        self,
+        path: str,
+        depth: int | None,
+        description: Callable[[str], Describe] | None,
+        on_error: OnError,
+    ) -> Iterator[Met]:
         if self._name(path):
-            yield from super()._seen(path, depth, stats=stats, on_error=on_error)
+            yield from super()._levels(path, depth, description, on_error)
             return
-        disks = Level("", list(registry.names()), [], [], {})
-        yield Seen("", "", disks, {})
+        disks = Level("", list(registry.names()), [], [])
+        yield Met("", "", disks, {})
         if depth is not None and depth <= 1:
             return
         deeper = None if depth is None else depth - 1
         for disk in disks.directories:
-            yield from super()._seen(disk, deeper, stats=stats, on_error=on_error)
+            yield from super()._levels(disk, deeper, description, on_error)
 
     def mkdir(self, path: str, create_parents: bool = True, **options: Any) -> None:  # noqa: FBT001, FBT002
         """Make a directory, and those above it; FileExistsError where there is something."""

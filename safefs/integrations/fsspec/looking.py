@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from bisect import bisect_left
 from stat import S_ISDIR
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsspec.spec import AbstractFileSystem
 
 from safefs.drivers.base import is_absence
-from safefs.integrations.fsspec.infos import disk_info, info_of, moment, type_of
-from safefs.integrations.fsspec.place import Place, answer
+from safefs.integrations.fsspec.infos import disk_info, info_of, infos_beneath, moment, type_of
+from safefs.integrations.fsspec.place import Place, answer, base
 from safefs.operations.replace import TEMPORARY, is_temporary
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from safefs.integrations.fsspec.infos import Info
-    from safefs.operations.survey import Level
+    from safefs.operations.survey import Describe, Level
 
     OnError = str | Callable[[OSError], object]
 
@@ -28,41 +28,27 @@ if TYPE_CHECKING:
 class Seen:
     """One directory as it was met: its name here, what a name in it begins with, and its entries.
 
-    ``linked``: by name the stat of what each link leads to, without those that lead nowhere or out.
+    The names of its directories, and of all others; with detail a dict of the directories' infos,
+    and a list of the others'. A link counts as what it leads to; one that leads nowhere or out is
+    not among them.
     """
 
-    __slots__ = ("here", "level", "linked", "prefix")
+    __slots__ = ("directories", "files", "here", "prefix")
 
-    def __init__(
-        self, here: str, prefix: str, level: Level, linked: dict[str, os.stat_result]
-    ) -> None:
+    def __init__(self, here: str, prefix: str, directories: Any, files: list[Any]) -> None:
         self.here = here
         self.prefix = prefix
-        self.level = level
-        self.linked = linked
+        self.directories = directories
+        self.files = files
 
-    def parted(self) -> tuple[list[str], list[str]]:
-        """(directories, all others): a link counts as what it leads to."""
-        directories, files = self.level.directories, self.level.files
-        if self.linked:
-            to = {name for name, found in self.linked.items() if S_ISDIR(found.st_mode)}
-            directories = sorted([*directories, *to])
-            files = sorted([*files, *(self.linked.keys() - to)])
-        return directories, files
 
-    def infos(self, names: list[str]) -> dict[str, Info]:
-        """The info of each of these names, by name."""
-        stats, linked, prefix = self.level.stats, self.linked, self.prefix
-        if not stats and not linked:
-            return {name: disk_info(prefix + name) for name in names}
-        if not linked:
-            return {name: info_of(prefix + name, stats[name]) for name in names}
-        return {
-            name: info_of(prefix + name, linked[name], islink=True)
-            if name in linked
-            else info_of(prefix + name, stats[name])
-            for name in names
-        }
+class Met(NamedTuple):
+    """A level of a survey, with the names it has here, and the stat of what its links lead to."""
+
+    here: str
+    prefix: str
+    level: Level
+    linked: dict[str, os.stat_result]
 
 
 class Looking(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not typed
@@ -134,29 +120,44 @@ class Looking(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not typed
     # One directory
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:  # noqa: FBT001, FBT002
-        """What a directory holds, sorted, or the one file; at the top, the disks, none opened.
+        """What a directory holds, or the one file; at the top, the disks, none of them opened.
 
         A link inside counts as what it leads to; one that leads nowhere, or out, is in no list.
+        Names are sorted; infos come as the system gives them, directories first.
         """
-        for seen in self._seen(path, 1, stats=detail, on_error="raise"):
-            directories, files = seen.parted()
-            names = sorted(directories + files)
-            return list(seen.infos(names).values()) if detail else [seen.prefix + n for n in names]
+        for seen in self._seen(path, 1, detail=detail, on_error="raise"):
+            if not detail:
+                return [seen.prefix + name for name in sorted([*seen.directories, *seen.files])]
+            return [*seen.directories.values(), *seen.files]
         info = self.info(path)
         return [info] if detail else [info["name"]]
 
     # Trees
 
     def _seen(
-        self, path: str, depth: int | None, *, stats: bool, on_error: OnError
+        self, path: str, depth: int | None, *, detail: bool, on_error: OnError
     ) -> Iterator[Seen]:
         """Each directory of a tree, top down; nothing where the path leads to no directory.
 
-        No link is entered. After each step, ``level.directories`` says where to go.
+        No link is entered. After each step, ``directories`` says where to go.
         """
+        seen_as = _with_infos if detail else _with_names
+        for met in self._levels(path, depth, infos_beneath if detail else None, on_error):
+            seen = seen_as(met)
+            yield seen
+            # Read after the yield: whoever walks may leave names out, as with os.walk.
+            met.level.directories[:] = [n for n in seen.directories if n not in met.linked]
+
+    def _levels(
+        self,
+        path: str,
+        depth: int | None,
+        description: Callable[[str], Describe] | None,
+        on_error: OnError,
+    ) -> Iterator[Met]:
+        """The survey beneath a path; ``description`` is given what the names begin with here."""
         try:
-            place = self._place(path)
-            yield from self._beneath(place, depth, stats=stats, on_error=on_error)
+            yield from self._beneath(self._place(path), depth, description, on_error)
         except NotADirectoryError as error:
             if not self._is_leaf(path):
                 report(error, on_error)
@@ -164,20 +165,26 @@ class Looking(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not typed
             report(error, on_error)
 
     def _beneath(
-        self, place: Place, depth: int | None, *, stats: bool, on_error: OnError
-    ) -> Iterator[Seen]:
+        self,
+        place: Place,
+        depth: int | None,
+        description: Callable[[str], Describe] | None,
+        on_error: OnError,
+    ) -> Iterator[Met]:
         prefix = place.prefix
 
-        def met(error: OSError) -> None:
+        def failed(error: OSError) -> None:
             error.filename = f"{prefix}{error.filename}"
             report(error, on_error)
 
-        levels = place.driver.survey(place.rel, depth=depth, stats=stats, onerror=met)
-        for level in levels:
-            _hide_drafts(level)
-            here = prefix + level.path if level.path else place.name
-            below = f"{here}/" if level.path else prefix
-            yield Seen(here, below, level, _linked(place, level, on_error) if level.links else {})
+        describe = None if description is None else description(prefix)
+        for level in place.driver.survey(place.rel, depth=depth, describe=describe, onerror=failed):
+            linked = _linked(place, level, on_error) if level.links else {}
+            if level.path:
+                here = prefix + level.path
+                yield Met(here, f"{here}/", level, linked)
+            else:
+                yield Met(place.name, prefix, level, linked)
 
     def walk(
         self,
@@ -202,17 +209,10 @@ class Looking(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not typed
         self, path: str, maxdepth: int | None, on_error: OnError, *, detail: bool
     ) -> Iterator[tuple[str, Any, Any]]:
         met = False
-        for seen in self._seen(path, maxdepth, stats=detail, on_error=on_error):
+        for seen in self._seen(path, maxdepth, detail=detail, on_error=on_error):
             met = True
-            directories, files = seen.parted()
-            if detail:
-                shown = seen.infos(directories)
-                yield seen.here, shown, seen.infos(files)
-                directories = list(shown)
-            else:
-                yield seen.here, directories, files
-            # Read after the yield: whoever walks may leave names out, as with os.walk.
-            seen.level.directories[:] = [n for n in directories if n not in seen.linked]
+            files = {base(info["name"]): info for info in seen.files} if detail else seen.files
+            yield seen.here, seen.directories, files
         if not met and self._is_leaf(path):
             yield self._name(path), {} if detail else [], {"": self.info(path)} if detail else [""]
 
@@ -230,15 +230,39 @@ def report(error: OSError, on_error: OnError) -> None:
         on_error(error)
 
 
-def _hide_drafts(level: Level) -> None:
-    """Leave out what is being written and has no name yet."""
-    for names in (level.directories, level.files):
-        at = bisect_left(names, TEMPORARY)
-        while at < len(names) and names[at].startswith(TEMPORARY):
-            if is_temporary(names[at]):
-                del names[at]
-            else:
-                at += 1
+def _with_names(met: Met) -> Seen:
+    directories, files = met.level.directories, met.level.files
+    for names in (directories, files):
+        _hide_drafts(names)
+    if met.linked:
+        to = {name for name, found in met.linked.items() if S_ISDIR(found.st_mode)}
+        directories = sorted([*directories, *to])
+        files = sorted([*files, *(met.linked.keys() - to)])
+    return Seen(met.here, met.prefix, directories, files)
+
+
+def _hide_drafts(names: list[str]) -> None:
+    """Leave out of these sorted names what is being written and has no name yet."""
+    at = bisect_left(names, TEMPORARY)
+    while at < len(names) and names[at].startswith(TEMPORARY):
+        if is_temporary(names[at]):
+            del names[at]
+        else:
+            at += 1
+
+
+def _with_infos(met: Met) -> Seen:
+    if met.level.found is None:  # the top, where the disks are
+        disks = {name: disk_info(name) for name in met.level.directories}
+        return Seen(met.here, met.prefix, disks, [])
+    directories, files = met.level.found
+    for name, found in met.linked.items():
+        info = info_of(met.prefix + name, found, islink=True)
+        if S_ISDIR(found.st_mode):
+            directories[name] = info
+        else:
+            files.append(info)
+    return Seen(met.here, met.prefix, {n: directories[n] for n in sorted(directories)}, files)
 
 
 def _linked(place: Place, level: Level, on_error: OnError) -> dict[str, os.stat_result]:

@@ -37,7 +37,8 @@ class Place:
         self.disk = disk
         self.driver: Driver = disk._driver  # noqa: SLF001  (the door goes to the driver itself)
         self.name = name
-        self.rel = RelPath(RelPath.parse(text).raw, name)
+        self.rel = rel = RelPath.parse(text)
+        rel.shown = name
 
     @property
     def prefix(self) -> str:
@@ -82,6 +83,11 @@ def join(path: str, name: str) -> str:
 def base(name: str) -> str:
     """The last component."""
     return name.rpartition("/")[2]
+
+
+def parent(name: str) -> str:
+    """What stands before the last component."""
+    return name.rpartition("/")[0]
 
 
 def answer(ask: Callable[[], _T]) -> _T | None:

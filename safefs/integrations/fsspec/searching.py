@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from errno import ENOENT
+from operator import itemgetter
 from os import strerror
 from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any
 
 from fsspec.utils import glob_translate
 
+from safefs.integrations.fsspec.infos import size_of_files
 from safefs.integrations.fsspec.looking import Looking, check_depth
 from safefs.integrations.fsspec.place import has_magic, text_of
 
@@ -48,12 +50,10 @@ class Searching(Looking):
                 names = [name for name in names if name.startswith(start)]
             names.sort()
             return names
-        found = self._infos(path, maxdepth, on_error)
-        return {
-            name: info
-            for name, info in sorted(found.items())
-            if name.startswith(start) and (withdirs or info["type"] != "directory")
-        }
+        found = self._infos(path, maxdepth, on_error, withdirs=withdirs)
+        if prefix:
+            return {name: info for name, info in found.items() if name.startswith(start)}
+        return found
 
     def _start(self, path: str) -> str:
         name = self._name(path)
@@ -66,32 +66,45 @@ class Searching(Looking):
         all_files: list[str] = []
         all_directories: list[str] = []
         met = False
-        for seen in self._seen(path, depth, stats=False, on_error=on_error):
+        for seen in self._seen(path, depth, detail=False, on_error=on_error):
             if not met and seen.here:
                 all_directories.append(seen.here)
             met = True
-            directories, files = seen.parted()
             prefix = seen.prefix
-            all_files += [prefix + name for name in files]
-            all_directories += [prefix + name for name in directories]
+            all_files += [prefix + name for name in seen.files]
+            all_directories += [prefix + name for name in seen.directories]
         if not met and self._is_leaf(path):
             all_files.append(self._name(path))
         return all_files, all_directories
 
-    def _infos(self, path: str, depth: int | None, on_error: OnError) -> dict[str, Info]:
-        """By name the info of all that ``_paths`` gives."""
-        found: dict[str, Info] = {}
+    def _infos(
+        self, path: str, depth: int | None, on_error: OnError, *, withdirs: bool
+    ) -> dict[str, Info]:
+        """The infos of what ``_paths`` gives, sorted by name.
+
+        Each is looked into while it is new: later, among a hundred thousand, that costs more than
+        all the sorting.
+        """
+        names: list[str] = []
+        infos: list[Info] = []
         met = False
-        for seen in self._seen(path, depth, stats=True, on_error=on_error):
-            if not met and seen.here:
-                found[seen.here] = self.info(seen.here)
+        for seen in self._seen(path, depth, detail=True, on_error=on_error):
+            if withdirs:
+                if not met and seen.here:
+                    names.append(seen.here)
+                    infos.append(self.info(seen.here))
+                names += [seen.prefix + name for name in seen.directories]
+                infos += seen.directories.values()
             met = True
-            for names in seen.parted():
-                found.update((info["name"], info) for info in seen.infos(names).values())
+            seen.files.sort(key=itemgetter("name"))
+            names += [info["name"] for info in seen.files]
+            infos += seen.files
         if not met and self._is_leaf(path):
-            info = self.info(path)
-            found[info["name"]] = info
-        return found
+            infos.append(self.info(path))
+            names.append(infos[0]["name"])
+        found = dict(zip(names, infos, strict=True))
+        ordered = sorted(names)
+        return found if ordered == names else {name: found[name] for name in ordered}
 
     def du(
         self,
@@ -115,13 +128,12 @@ class Searching(Looking):
 
     def _bytes(self, path: str, depth: int | None, on_error: OnError) -> int:
         size, met = 0, False
-        for seen in self._seen(path, depth, stats=True, on_error=on_error):
+        for here in self._levels(path, depth, lambda _: size_of_files, on_error):
             met = True
-            stats = seen.level.stats
-            size += sum([stats[name].st_size for name in seen.level.files])
-            size += sum(
-                found.st_size for found in seen.linked.values() if not S_ISDIR(found.st_mode)
-            )
+            if here.level.found is not None:
+                size += here.level.found
+            for found in here.linked.values():
+                size += 0 if S_ISDIR(found.st_mode) else found.st_size
         return size if met or not self._is_leaf(path) else self.info(path)["size"]
 
     def glob(
@@ -152,12 +164,10 @@ class Searching(Looking):
         slash = "/" if demands_directory or rest.endswith("**") else ""
         depth = _depth(rest, maxdepth)
         if detail:
-            infos = self._infos(top, depth, on_error)
             return {
                 name: info
-                for name, info in sorted(infos.items())
-                if (info["type"] != "directory" or withdirs)
-                and matches(name + slash if info["type"] == "directory" else name)
+                for name, info in self._infos(top, depth, on_error, withdirs=withdirs).items()
+                if matches(name + slash if info["type"] == "directory" else name)
             }
         files, directories = self._paths(top, depth, on_error)
         names = [name for name in files if matches(name)]
