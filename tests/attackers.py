@@ -19,6 +19,8 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from safefs.testing.moves import exchange
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -29,17 +31,7 @@ NOBODY = 65534
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
-_RENAME_EXCHANGE = 2
-_AT_FDCWD = -100
 _READY = b"!"
-
-
-def exchange(one: Path, other: Path) -> None:
-    """Swap two names in one step (renameat2 with RENAME_EXCHANGE): neither is ever missing."""
-    names = os.fsencode(one), os.fsencode(other)
-    if _libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(one), None, str(other))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import closing, nullcontext, suppress
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 
 from safefs.kernel import syscalls
 from safefs.testing import jail
-from safefs.testing.attackers import MOVES, Move
+from safefs.testing.attackers import MOVES
 from safefs.testing.composites import OPERATIONS, Operation
 from safefs.testing.ground import Ground
 from safefs.testing.interleaving import RESOLVERS, Survey, scratch_in_memory, survey
@@ -21,23 +22,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(900)
+    from safefs.testing.moves import Move
 
-CHOSEN = [each for each in OPERATIONS if each.dangerous or PROFILE == "prove"]
+pytestmark = pytest.mark.timeout(1800)
+
+DANGEROUS = [each for each in OPERATIONS if each.dangerous]
+OTHERS = [each for each in OPERATIONS if not each.dangerous]
 
 
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Coverage is for other tests to take: traced, these many runs take twice as long."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
+
+
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("chosen", RESOLVERS)
 def test_no_move_before_any_call_leads_an_operation_out(
     chosen: str, counted: Callable[..., None]
 ) -> None:
-    found = survey(CHOSEN, resolvers=[chosen])
+    found = survey(DANGEROUS, resolvers=[chosen], spans=PROFILE == "prove")
+    if PROFILE == "prove":
+        found += survey(OTHERS, resolvers=[chosen])
     assert not found.escapes, "\n".join(map(str, found.escapes[:20]))
     assert not found.failures, "\n".join(map(str, found.failures[:20]))
     assert found.made.keys() == {move.name for move in MOVES}, "all have been made"
     counted(
         f"interleavings ({chosen})",
-        f"{found.triples:,} triples of {len(found.operations)} operations, each call, and "
-        f"{len(found.moves)} moves",
+        f"{found.triples:,} triples ({len(found.operations)} operations, each call, "
+        f"{len(found.moves)} moves), {found.spans:,} with a later undoing",
         seconds=found.seconds,
         escapes=len(found.escapes),
     )

@@ -6,8 +6,9 @@
 There is no clock and no chance in it: ``kernel/syscalls.py`` is the one seam through which safefs
 calls the system, each call through it is counted, and the move is made before the one whose turn it
 is. So each triple (operation, index, move) is one run, the same at every run. What one move at the
-boundary of a call can do is thereby exhausted. What takes two unrelated moves, and what happens
-inside a call of the kernel, is not shown.
+boundary of a call can do is thereby exhausted; with ``spans`` also what one can do that is undone
+before any later call. What takes two unrelated moves, and what happens inside a call of the kernel,
+is not shown.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from safefs.testing.ground import Ground
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
-    from safefs.testing.attackers import Move, SecondAct
     from safefs.testing.composites import Operation
+    from safefs.testing.moves import Move, SecondAct
 
 RESOLVERS = ("openat2", "walk")
 
@@ -65,6 +67,7 @@ class Breach:
 class Survey:
     """What came of many triples; surveys can be added up.
 
+    ``spans`` are the runs besides, in which a move was undone more than one call later.
     ``made`` are, by move, the triples in which it could be made: it may come too late or too early.
     ``refused`` are those in which the operation ended in an error. ``escapes`` reached the outside;
     ``failures`` raised what is not documented, leaked a descriptor, or left a temporary name that
@@ -77,6 +80,7 @@ class Survey:
         self.moves: set[str] = set()
         self.made: Counter[str] = Counter()
         self.triples = 0
+        self.spans = 0
         self.refused = 0
         self.spoilt = 0
         self.seconds = 0.0
@@ -87,6 +91,7 @@ class Survey:
         self.operations |= other.operations
         self.moves |= other.moves
         self.triples += other.triples
+        self.spans += other.spans
         self.made += other.made
         self.refused += other.refused
         self.spoilt += other.spoilt
@@ -97,9 +102,10 @@ class Survey:
 
     def __str__(self) -> str:
         return (
-            f"{self.triples} (operation, index, move) triples of {len(self.operations)} operations "
-            f"and {len(self.moves)} moves, {self.made.total()} of them with the move made in time, "
-            f"{self.refused} ended in an error: "
+            f"{self.triples:,} (operation, index, move) triples of {len(self.operations)} "
+            f"operations and {len(self.moves)} moves, and {self.spans:,} with a later undoing; "
+            f"{self.made.total():,} moves were made in time, {self.refused:,} runs ended in an "
+            "error: "
             f"{len(self.escapes)} escapes, {len(self.failures)} failures"
         )
 
@@ -109,9 +115,12 @@ def survey(
     moves: Iterable[Move] | None = None,
     *,
     resolvers: Iterable[str] = RESOLVERS,
+    spans: bool = False,
     directory: Path | None = None,
 ) -> Survey:
     """Run every triple; nothing is raised for what goes wrong, it stands in the result.
+
+    ``spans``: where a move can be undone, it is also undone before each later call instead.
 
     Works in a temporary directory (in memory, where there is a /dev/shm to write) or beneath
     ``directory``. Not for two threads at once: the seam is one, and descriptors are counted.
@@ -123,7 +132,7 @@ def survey(
         for resolver in resolvers:
             with forced(resolver):
                 for operation in OPERATIONS if operations is None else operations:
-                    _Encounters(ground, seam, operation, resolver, found).run(chosen)
+                    _Encounters(ground, seam, operation, resolver, found).run(chosen, spans=spans)
         found.moves |= {move.name for move in chosen}
         for change in [*ground.scratch.changes(), *ground.content_changes()]:
             found.escapes.append(Breach("all", "all", -1, "", "", change))
@@ -157,7 +166,7 @@ class Seam:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self._armed = False
-        self._at = -1
+        self._at = self._until = -1
         self._strike: Callable[[], SecondAct | None] | None = None
         self._second: SecondAct | None = None
         self._stack = ExitStack()
@@ -174,10 +183,15 @@ class Seam:
         self._stack.close()
 
     @contextmanager
-    def armed(self, at: int, strike: Callable[[], SecondAct | None] | None) -> Iterator[None]:
-        """Meanwhile calls are counted, and ``strike`` comes before the one of index ``at``."""
+    def armed(
+        self, at: int, until: int, strike: Callable[[], SecondAct | None] | None
+    ) -> Iterator[None]:
+        """Meanwhile calls are counted; ``strike`` comes before the one of index ``at``, and its
+        second act, if it has one, before that of index ``until``.
+        """
         self.calls = []
-        self._at, self._strike, self._second = at, strike, None
+        self._at, self._until = at, until
+        self._strike, self._second = strike, None
         self._armed = True
         try:
             yield
@@ -187,14 +201,14 @@ class Seam:
     def _before(self, name: str) -> None:
         if not self._armed:
             return
-        if self._second is not None:
-            second, self._second = self._second, None
+        index = len(self.calls)
+        if index == self._at and self._strike is not None:
+            self._second = self._strike()
+        elif index == self._until and self._second is not None:
             try:
-                second()
+                self._second()
             except OSError:
                 pass  # safefs was quicker
-        elif len(self.calls) == self._at and self._strike is not None:
-            self._second = self._strike()
         self.calls.append(name)
 
     def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -262,21 +276,33 @@ class _Encounters:
         self._operation = operation
         self._resolver = resolver
         self._found = found
-        self._index = -1
+        self._index = self._until = -1
+        self._has_second = False
         self._move: Move | None = None
         self._descriptors = os.listdir("/proc/self/fd")
 
-    def run(self, moves: Iterable[Move]) -> None:
+    def run(self, moves: Iterable[Move], *, spans: bool) -> None:
         """Unattacked first: that it then succeeds, and how many calls it makes."""
         self._found.operations.add(self._operation.name)
         self._meet()  # what is looked up once in a process, such as a first ENOENT, has been
         if self._meet():
             self._report(self._found.failures, "it fails even where nobody attacks")
-        calls = list(self._seam.calls)
-        for self._index in range(len(calls)):
+        count = len(self._seam.calls)
+        meets = self._operation.meets
+        for self._index in range(count):
             for self._move in moves:
+                if meets is not None and self._move.place not in meets:
+                    continue
+                self._attacked(self._index + 1)
                 self._found.triples += 1
-                self._found.refused += self._meet()
+                if spans and self._has_second:
+                    for until in range(self._index + 2, count):
+                        self._attacked(until)
+                        self._found.spans += 1
+
+    def _attacked(self, until: int) -> None:
+        self._until, self._has_second = until, False
+        self._found.refused += self._meet()
 
     def _meet(self) -> bool:
         """One run; whether it ended in an error."""
@@ -285,7 +311,7 @@ class _Encounters:
             operation.deepen(ground.root)
         refused = False
         answer: object = None
-        with operation.opener(ground.root) as subject, self._seam.armed(self._index, self._strike):
+        with operation.opener(ground.root) as subject, self._armed():
             try:
                 answer = operation.act(subject)
             except Exception as error:  # noqa: BLE001  (to be judged)
@@ -299,6 +325,9 @@ class _Encounters:
         self._count_descriptors()
         return refused
 
+    def _armed(self) -> AbstractContextManager[None]:
+        return self._seam.armed(self._index, self._until, self._strike)
+
     def _strike(self) -> SecondAct | None:
         assert self._move is not None
         try:
@@ -306,6 +335,7 @@ class _Encounters:
         except OSError:
             return None  # too late, or too early
         self._found.made[self._move.name] += 1
+        self._has_second = second is not None
         return second
 
     def _judge(self, answer: object) -> None:
@@ -315,7 +345,7 @@ class _Encounters:
         for wrong in ground.judge():
             self._report(found.escapes, wrong)
         if ground.drafts:
-            if self._move is not None and self._move.takes_drafts:
+            if self._move is not None and self._move.place == "draft":
                 found.spoilt += 1
             else:
                 self._report(found.failures, f"left behind: {', '.join(ground.drafts)}")
