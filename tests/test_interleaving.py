@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
 from contextlib import closing, nullcontext, suppress
@@ -79,8 +80,8 @@ def test_a_move_can_be_made_and_undone_and_does_not_itself_touch_the_outside(
     move: Move, ground: Ground
 ) -> None:
     """Or it would be taken for an escape; and one that never can be made would prove nothing."""
-    with open(f"{ground.root}/a/d/.safefs-0123456789abcdef.tmp", "xb"):
-        pass
+    draft = f"{ground.root}/a/d/.safefs-0123456789abcdef.tmp"
+    os.mkdir(draft) if "in the draft" in move.name else _write(draft)
     second = move.act(ground)
     if second is not None:
         second()
@@ -104,8 +105,9 @@ SPOILERS: dict[str, Callable[[Ground], object]] = {
     "mode": lambda ground: os.chmod(f"{ground.outside}/a/d/f", 0o600),
     "linked": lambda ground: os.link(f"{ground.outside}/a/d/f", f"{ground.root}/a/linked"),
     "copied": lambda ground: _write(f"{ground.root}/a/copy", b"... OUTSIDE-OUTSIDE"),
+    "everything": lambda ground: shutil.rmtree(ground.scratch.base),
     "followed": lambda ground: os.stat(f"{ground.outside}/a/d/l"),
-    "the bystander": lambda ground: os.unlink(f"{ground.elsewhere}/bystander"),
+    "removed where things are moved to": lambda ground: os.unlink(f"{ground.elsewhere}/f"),
 }
 
 

@@ -334,6 +334,24 @@ def put_a_link_to_a_directory_over_the_draft(ground: Ground) -> None:
 
 
 @_at("draft")
+def plant_a_link_to_a_file_in_the_draft(ground: Ground) -> None:
+    """Where the half-copied tree is about to have a file: it would be written outside."""
+    _plant_in_the_draft(ground, "f", "a/d/f")
+
+
+@_at("draft")
+def plant_a_dangling_link_in_the_draft(ground: Ground) -> None:
+    """The same, and it would be created outside."""
+    _plant_in_the_draft(ground, "f", "a/d/missing")
+
+
+@_at("draft")
+def plant_a_link_to_a_directory_in_the_draft(ground: Ground) -> None:
+    """Where it is about to have a directory: the rest of the tree would be copied outside."""
+    _plant_in_the_draft(ground, "deep", "a/d/sub/deep")
+
+
+@_at("draft")
 def put_a_link_over_the_draft_for_one_call(ground: Ground) -> SecondAct:
     """A link out during one system call, and the draft again for the next."""
     back = [swap_for_link(ground, draft, outward("a/d")) for draft in _drafts(ground)]
@@ -378,3 +396,13 @@ def _drafts(ground: Ground) -> list[str]:
     if not found:
         raise FileNotFoundError
     return found
+
+
+def _plant_in_the_draft(ground: Ground, name: str, outside: str) -> None:
+    for draft in _drafts(ground):
+        target = "../" * (draft.count("/") + 2) + f"outside/{outside}"
+        place = f"{ground.root}/{draft}/{name}"
+        if os.path.lexists(place):
+            swap_for_link(ground, f"{draft}/{name}", target)
+        else:
+            os.symlink(target, place)

@@ -25,6 +25,7 @@ _DIRECTORIES = ("a", "a/d", "a/d/sub", "a/d/sub/deep")
 _FILES = ("a/d/f", "a/d/g", "a/d/sub/f", "a/d/sub/deep/f")
 _INSIDE_LINKS = (("a/d/l", "f"), ("way", "a/d"))
 _INSIDE_ONLY = ("spare",)
+_BYSTANDERS = ("f", "g", f"{MARK}-name")
 _ATTRIBUTE = "user.mark"
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -36,7 +37,8 @@ class Ground:
     """Beneath a moat: ``root``, an ``outside`` of the same shape, and ``elsewhere``.
 
     ``elsewhere`` is where the attacker takes what it moves out of the root. What it has brought
-    there was inside when safefs reached it, and is not judged; all else there is outside.
+    there was inside when safefs reached it, and is not judged; all else there is outside, and bears
+    the names that whoever goes up by ``..`` would look for.
     ``drafts`` are the temporary names that an operation has left behind, once ``judge`` was asked.
     """
 
@@ -73,7 +75,8 @@ class Ground:
 
     def _build_outside(self) -> None:
         names = [*_FILES, *(f"{at}/{MARK}-name" for at in _DIRECTORIES)]
-        files = [f"outside/{name}" for name in names] + ["elsewhere/bystander"]
+        files = [f"outside/{name}" for name in names]
+        files += [f"elsewhere/{name}" for name in _BYSTANDERS]
         directories = ["outside", *(f"outside/{name}" for name in _DIRECTORIES)]
         link = "outside/a/d/l"
         self.told = {MARK}
@@ -161,7 +164,7 @@ class Ground:
         for name in os.listdir(self.elsewhere):
             if name.startswith("moved"):
                 self._remove(f"{self.elsewhere}/{name}", wrong)
-            elif name != "bystander":
+            elif name not in _BYSTANDERS:
                 wrong.append(f"{name} where the attacker takes what it moves out")
                 self._remove(f"{self.elsewhere}/{name}", wrong)
 
@@ -224,6 +227,7 @@ class Ground:
 
     def _rebuild(self) -> None:
         """All of it, after an escape: the next encounter must not inherit the damage."""
+        os.makedirs(self._base, exist_ok=True)
         for name in os.listdir(self._base):
             self._remove(f"{self._base}/{name}", [])
         self._build()
