@@ -1,7 +1,9 @@
-"""The random lives: of a root on both resolvers, and that a root which does wrong is caught."""
+"""The random lives, of a root and of a disk, and that a subject which does wrong is caught."""
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -9,8 +11,9 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from safefs import Disk
 from safefs.root import Root
-from safefs.testing.machine import RootMachine
+from safefs.testing import DiskMachine, RootMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,16 +24,23 @@ _LIFE = settings(stateful_step_count=50)
 # To be caught is enough; the smallest life that shows it need not be looked for.
 _CATCH = settings(_LIFE, phases=[Phase.generate], max_examples=100, derandomize=True)
 
+TestALifeAsUsersRunIt = RootMachine.TestCase
+TestALifeAsUsersRunIt.settings = settings(_LIFE, max_examples=3)
+
 
 @pytest.mark.timeout(3600)
-def test_a_root_lives_as_the_model_does_on_both_resolvers(
-    counted: Callable[..., None],
+@pytest.mark.parametrize(
+    ("machine", "what"),
+    [(RootMachine, "life of a Root"), (DiskMachine, "life of a Disk")],
+)
+def test_what_lives_at_random_ends_every_step_as_the_model_does_on_both_resolvers(
+    machine: type[RootMachine | DiskMachine], what: str, counted: Callable[..., None]
 ) -> None:
-    RootMachine.steps, began = 0, time.monotonic()
-    run_state_machine_as_test(RootMachine, settings=_LIFE)
+    machine.steps, began = 0, time.monotonic()
+    run_state_machine_as_test(machine, settings=_LIFE)
     counted(
-        "random life of a Root, both resolvers",
-        f"{RootMachine.steps:,} steps",
+        f"random {what}, both resolvers",
+        f"{machine.steps:,} steps",
         seconds=time.monotonic() - began,
         escapes=0,
         disagreements=0,
@@ -114,6 +124,70 @@ def test_a_root_that_does_one_thing_wrong_is_caught(wrong: type[Root]) -> None:
 
     class Machine(RootMachine):
         def make_root(self, directory: Path) -> Root:
+            return wrong(directory)
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Machine, settings=_CATCH)
+
+
+class _PutFollows(Disk):
+    """Writes through a link in the last place, instead of replacing it."""
+
+    def put(self, path: Any, content: Any) -> None:
+        try:
+            with self.open(path, "wb") as file:
+                file.write(content)
+        except OSError:
+            super().put(path, content)
+
+
+class _ListsWhatLeadsNowhere(Disk):
+    def files(self, directory: Any = "") -> list[str]:
+        inside = super().files(directory) + super().directories(directory)
+        names = [*self._driver.scan(self._path(directory))]
+        links = [name for name, found in names if found.kind == "symlink" and name not in inside]
+        return sorted(super().files(directory) + links)
+
+
+class _MovesByCopying(Disk):
+    """And so makes two files of one that has two names."""
+
+    def move(self, source: Any, target: Any, *, overwrite: bool = True) -> Any:
+        if self.stat(source).kind == "file":
+            self.copy(source, target, overwrite=overwrite)
+            self.delete(source)
+            return "renamed"
+        return super().move(source, target, overwrite=overwrite)
+
+
+class _SaysThatTheRootIsMissing(Disk):
+    def delete_directory(self, path: Any, *, missing_ok: bool = False) -> None:
+        if path in ("", "."):
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        super().delete_directory(path, missing_ok=missing_ok)
+
+
+class _KeepsNothingPrivate(Disk):
+    def prepend(self, path: Any, data: Any, *, separator: bytes | str = b"") -> None:
+        super().prepend(path, data, separator=separator)
+        self.set_visibility(path, "public")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        _PutFollows,
+        _ListsWhatLeadsNowhere,
+        _MovesByCopying,
+        _SaysThatTheRootIsMissing,
+        _KeepsNothingPrivate,
+    ],
+)
+def test_a_disk_that_does_one_thing_wrong_is_caught(wrong: type[Disk]) -> None:
+    """None of them can leave the disk, as above."""
+
+    class Machine(DiskMachine):
+        def make_disk(self, directory: Path) -> Disk:
             return wrong(directory)
 
     with pytest.raises(AssertionError):

@@ -18,7 +18,8 @@ def test_a_fake_takes_a_list_of_disks_and_no_word(memory: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "lacking"), [("DiskConformance", "pytest"), ("RootMachine", "hypothesis")]
+    ("name", "lacking"),
+    [("DiskConformance", "pytest"), ("RootMachine", "hypothesis"), ("DiskMachine", "hypothesis")],
 )
 def test_without_what_it_needs_it_says_how_to_get_it(name: str, lacking: str) -> None:
     code = (

@@ -9,6 +9,8 @@
 ``RootMachine``
     a random life of a Root on both resolvers, step by step against a model, with the outside
     watched; run its ``TestCase``, or subclass it and give ``make_root``.
+``DiskMachine``
+    the same of a Disk; give ``make_disk``.
 
 Each needs pytest or hypothesis (the extra ``testing``), which are imported at the first use of a
 name: ``ImportError`` where they are missing.
@@ -23,12 +25,14 @@ if TYPE_CHECKING:
     from safefs.testing.adapters import as_subject
     from safefs.testing.conformance import DiskConformance
     from safefs.testing.containment import ContainmentSuite
+    from safefs.testing.disk_machine import DiskMachine
     from safefs.testing.machine import RootMachine
     from safefs.testing.subjects import NotOffered, Subject
 
 __all__ = [
     "ContainmentSuite",
     "DiskConformance",
+    "DiskMachine",
     "NotOffered",
     "RootMachine",
     "Subject",
@@ -38,6 +42,7 @@ __all__ = [
 _HOMES = {
     "ContainmentSuite": "safefs.testing.containment",
     "DiskConformance": "safefs.testing.conformance",
+    "DiskMachine": "safefs.testing.disk_machine",
     "NotOffered": "safefs.testing.subjects",
     "RootMachine": "safefs.testing.machine",
     "Subject": "safefs.testing.subjects",

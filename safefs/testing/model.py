@@ -45,7 +45,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _admit(*paths: str) -> None:
+def admit(*paths: str) -> None:
     """What is refused of the text alone, before anything is looked at; the first path first."""
     for path in paths:
         try:
@@ -67,7 +67,7 @@ def _reach(root: Directory, path: str) -> Directory | File:
     return verdict.node
 
 
-def _directory(root: Directory, path: str) -> Directory:
+def directory(root: Directory, path: str) -> Directory:
     node = _reach(root, path)
     if not isinstance(node, Directory):
         raise Refused("ENOTDIR")
@@ -88,17 +88,17 @@ class _Place:
 
     def __init__(self, root: Directory, path: str) -> None:
         """EINVAL where the last component is no name, unless the path leads nowhere or out."""
-        _admit(path)
+        admit(path)
         bare = path.rstrip("/")
         cut = bare.rfind("/") + 1
         self.name = bare[cut:]
         self.slash = bare != path
         if self.name in _NO_NAMES:
-            _directory(root, path)
+            directory(root, path)
             raise Refused("EINVAL")
         if len(_bytes(path)) >= PATH_MAX:
             raise Refused("ENAMETOOLONG")
-        self.parent = _directory(root, bare[:cut])
+        self.parent = directory(root, bare[:cut])
 
     @property
     def node(self) -> Node | None:
@@ -235,9 +235,9 @@ def stat(root: Directory, path: str) -> Facts:
     return _facts(_reach(root, path))
 
 
-def _entry(root: Directory, path: str) -> Node:
+def entry(root: Directory, path: str) -> Node:
     """The entry itself; ``link/`` is ENOTDIR, wherever the link leads."""
-    _admit(path)
+    admit(path)
     if len(_bytes(path)) >= PATH_MAX:
         raise Refused("ENAMETOOLONG")
     verdict = resolve(root, path.rstrip("/"), follow=False)
@@ -249,7 +249,7 @@ def _entry(root: Directory, path: str) -> Node:
 
 
 def lstat(root: Directory, path: str) -> Facts:
-    return _facts(_entry(root, path))
+    return _facts(entry(root, path))
 
 
 def exists(root: Directory, path: str) -> bool:
@@ -258,7 +258,7 @@ def exists(root: Directory, path: str) -> bool:
 
 def is_symlink(root: Directory, path: str) -> bool:
     try:
-        return isinstance(_entry(root, path), Link)
+        return isinstance(entry(root, path), Link)
     except Refused:
         return False
 
@@ -276,11 +276,11 @@ def utime(root: Directory, path: str) -> None:
 
 def listdir(root: Directory, path: str) -> list[str]:
     """Sorted, which the real one need not be."""
-    return sorted(_directory(root, path).entries)
+    return sorted(directory(root, path).entries)
 
 
 def scandir(root: Directory, path: str) -> list[tuple[str, Facts]]:
-    top = _directory(root, path)
+    top = directory(root, path)
     return [(name, _facts(node)) for name, node in sorted(top.entries.items(), key=_by_name)]
 
 
@@ -292,7 +292,7 @@ def walk(root: Directory, path: str) -> list[tuple[str, list[str], list[str]]]:
     """(path, names of directories, other names) of each directory, from the top; links entered
     never.
     """
-    return list(_steps(_directory(root, path), path.rstrip("/") or "."))
+    return list(_steps(directory(root, path), path.rstrip("/") or "."))
 
 
 def _steps(top: Directory, at: str) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -306,7 +306,7 @@ def _steps(top: Directory, at: str) -> Iterator[tuple[str, list[str], list[str]]
 
 def find(root: Directory, path: str) -> list[str]:
     """All that is no directory, depth first, sorted within each directory."""
-    top, at = _directory(root, path), path.rstrip("/")
+    top, at = directory(root, path), path.rstrip("/")
     return list(_leaves(top, "" if at in ("", ".") else f"{at}/"))
 
 
@@ -320,12 +320,12 @@ def _leaves(top: Directory, prefix: str) -> Iterator[str]:
 
 def disk_usage(root: Directory, path: str) -> int:
     """The bytes of what is no directory; what has two names counts once."""
-    found = {id(node): node for _, node in nodes(_directory(root, path))}
+    found = {id(node): node for _, node in nodes(directory(root, path))}
     return sum(_facts(node)[2] or 0 for node in found.values())
 
 
 def subroot(root: Directory, path: str) -> list[str]:
-    return sorted(_directory(root, path).entries)
+    return sorted(directory(root, path).entries)
 
 
 def mkdir(root: Directory, path: str) -> None:
@@ -342,7 +342,7 @@ def makedirs(root: Directory, path: str, *, exist_ok: bool = False) -> None:
     already. Without ``exist_ok`` a directory that the call itself made on the way (``new/.``,
     ``new/newer/..``) exists when its turn comes: EEXIST, and what was made stays.
     """
-    _admit(path)
+    admit(path)
     verdict = resolve(root, path)
     if isinstance(verdict.node, Directory):
         if exist_ok:
@@ -389,7 +389,7 @@ class _NewWay:
         verdict = resolve(self.root, self.there + name)
         if isinstance(verdict.node, Directory):
             self.there += f"{name}/"
-        elif self._is_free(name):
+        elif self.is_free(name):
             self._append(name)
         else:
             raise Refused("ENOTDIR" if verdict.node else str(verdict.error))
@@ -404,16 +404,16 @@ class _NewWay:
 
     def _append(self, name: str) -> None:
         self.new.append(name)
-        self.to_make.append((_directory(self.root, self.there), tuple(self.new)))
+        self.to_make.append((directory(self.root, self.there), tuple(self.new)))
 
-    def _is_free(self, name: str) -> bool:
+    def is_free(self, name: str) -> bool:
         """Whether nothing stands there, not even a link, in a directory that does."""
         verdict = resolve(self.root, self.there + name, follow=False)
         return verdict.error == "ENOENT" and verdict.parent is not None
 
     def end(self, name: str, *, exist_ok: bool) -> None:
         """The last component: what stands there is EEXIST, but for a directory that may."""
-        if self.new or self._is_free(name):
+        if self.new or self.is_free(name):
             self.step(name)
             if self.new:
                 return
@@ -427,6 +427,25 @@ class _NewWay:
         if exist_ok and verdict.error not in _NO_DIRECTORY_YET:
             raise Refused(str(verdict.error))
         raise Refused("EEXIST")
+
+
+def ahead(root: Directory, path: str) -> tuple[Node | None, Directory]:
+    """(what stands at the end of a path whose directories may be missing, the deepest that is not).
+
+    Refused as ``makedirs`` refuses it.
+    """
+    way = _NewWay(root)
+    *above, last = [name for name in path.split("/") if name]
+    for name in above:
+        way.step(name)
+    if way.new or way.is_free(last):
+        way.step(last)
+        here = directory(root, way.there)
+        return (None if way.new else here), here
+    entry = resolve(root, way.there + last, follow=False)
+    if entry.node is None:
+        raise Refused(str(entry.error))
+    return entry.node, directory(root, way.there)
 
 
 def rmdir(root: Directory, path: str) -> None:
@@ -453,7 +472,7 @@ def unlink(root: Directory, path: str) -> None:
 
 
 def _two_places(root: Directory, src: str, dst: str) -> tuple[_Place, _Place]:
-    _admit(src, dst)
+    admit(src, dst)
     return _Place(root, src), _Place(root, dst)
 
 
@@ -467,9 +486,9 @@ def rename(root: Directory, src: str, dst: str, *, replace: bool = True) -> None
     moved, taken = old.taken(), new.node
     if taken is not None and not replace:
         raise Refused("EEXIST")
-    if isinstance(moved, Directory) and _holds(moved, new.parent):
+    if isinstance(moved, Directory) and holds(moved, new.parent):
         raise Refused("EINVAL")
-    if isinstance(taken, Directory) and _holds(taken, old.parent):
+    if isinstance(taken, Directory) and holds(taken, old.parent):
         raise Refused("ENOTEMPTY")
     if moved is taken:
         return  # two names of one file stay two
@@ -478,10 +497,10 @@ def rename(root: Directory, src: str, dst: str, *, replace: bool = True) -> None
     new.put(moved)
 
 
-def _holds(top: Directory, wanted: Directory) -> bool:
+def holds(top: Directory, wanted: Directory) -> bool:
     """Whether a directory is ``top``, or lies beneath it."""
     return top is wanted or any(
-        _holds(node, wanted) for node in top.entries.values() if isinstance(node, Directory)
+        holds(node, wanted) for node in top.entries.values() if isinstance(node, Directory)
     )
 
 
@@ -530,7 +549,7 @@ def readlink(root: Directory, path: str) -> str:
 
 def copy(root: Directory, src: str, dst: str, *, replace: bool = True) -> None:
     """A new file of its own under ``dst``; onto itself, under whatever name, is EINVAL."""
-    _admit(src, dst)
+    admit(src, dst)
     source = _file(root, src)
     place = _place_of_file(root, dst)
     if not replace:
@@ -545,11 +564,11 @@ def copy(root: Directory, src: str, dst: str, *, replace: bool = True) -> None:
 
 def copy_tree(root: Directory, src: str, dst: str) -> None:
     """EINVAL into itself, however deep."""
-    _admit(src, dst)
-    source = _directory(root, src)
+    admit(src, dst)
+    source = directory(root, src)
     place = _Place(root, dst)
     place.free()
-    if _holds(source, place.parent):
+    if holds(source, place.parent):
         raise Refused("EINVAL")
     place.put(_copied(source))
 

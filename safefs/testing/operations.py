@@ -44,7 +44,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: what it must do to a tree in memory, and the call of Root that does it.
+    """One operation: what it must do to a tree in memory, and the call that does it to a subject.
 
     ``paths`` is how many of the first arguments are paths; ``changes``, whether it may change the
     tree at all.
@@ -63,10 +63,10 @@ class Operation:
         except model.Refused as refused:
             return Outcome(None, refused.words)
 
-    def observed(self, root: Root, *arguments: Any) -> Outcome:
+    def observed(self, subject: Any, *arguments: Any) -> Outcome:
         """What comes of it. An error that names another path than those given is no word at all."""
         try:
-            return Outcome(self.act(root, *arguments))
+            return Outcome(self.act(subject, *arguments))
         except (OSError, SafefsError) as error:
             return Outcome(None, frozenset({verdict_of(error) + _misnamed(error, arguments)}))
 
