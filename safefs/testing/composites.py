@@ -8,10 +8,12 @@ succeeds where nobody attacks. What an operation returns is what came back, as p
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from safefs.disk import Disk
+from safefs.drivers.local import LocalDriver
+from safefs.paths import RelPath
 from safefs.root import Root
 
 if TYPE_CHECKING:
@@ -30,9 +32,10 @@ class Operation:
     The opening is the ambient act, and not attacked. ``dangerous`` are those whose failing would
     destroy or disclose most: they are met in every run of the tests. ``deepen`` adds to the layout
     before the root is opened. ``meets``: the moves it meets, by what they strike at; None for all.
+    ``finds_drafts``: there are drafts already, and what is left of them is not the operation's.
     """
 
-    __slots__ = ("act", "dangerous", "deepen", "meets", "name", "opener")
+    __slots__ = ("act", "dangerous", "deepen", "finds_drafts", "meets", "name", "opener")
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Operation:
         dangerous: bool = False,
         deepen: Callable[[str], object] | None = None,
         meets: frozenset[Place] | None = None,
+        finds_drafts: bool = False,
     ) -> None:
         self.name = name
         self.act = act
@@ -50,6 +54,7 @@ class Operation:
         self.dangerous = dangerous
         self.deepen = deepen
         self.meets = meets
+        self.finds_drafts = finds_drafts
 
     def __repr__(self) -> str:
         return f"<Operation {self.name}>"
@@ -58,16 +63,8 @@ class Operation:
 OPERATIONS: list[Operation] = []
 
 
-def _add(
-    name: str,
-    act: Act,
-    opener: Opener = Root,
-    *,
-    dangerous: bool = False,
-    deepen: Callable[[str], object] | None = None,
-    meets: frozenset[Place] | None = None,
-) -> None:
-    OPERATIONS.append(Operation(name, act, opener, dangerous=dangerous, deepen=deepen, meets=meets))
+def _add(name: str, act: Act, opener: Opener = Root, **more: Any) -> None:
+    OPERATIONS.append(Operation(name, act, opener, **more))
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -229,6 +226,36 @@ _add(
     lambda two: two[0].move("a/d/f", two[1] / "a/d/new"),
     _two_disks,
 )
+
+
+def _abandon_drafts(root: str) -> None:
+    """What two writers have left behind that were killed: a file, and a tree half copied."""
+    os.makedirs(f"{root}/a/d/.safefs-fedcba9876543210.tmp/deep")
+    for draft in ("a/.safefs-0123456789abcdef.tmp", "a/d/.safefs-fedcba9876543210.tmp/f"):
+        with open(f"{root}/{draft}", "xb") as file:
+            file.write(b"inside\n")
+
+
+_add(
+    "Disk.sweep",
+    lambda disk: disk.sweep("a", older_than=-60),
+    Disk,
+    deepen=_abandon_drafts,
+    finds_drafts=True,
+)
+
+
+def _driver(directory: str) -> AbstractContextManager[LocalDriver]:
+    return closing(LocalDriver.at(directory))
+
+
+def _surveyed(driver: LocalDriver) -> object:
+    """A tree in bulk, as fsspec lists it."""
+    levels = driver.survey(RelPath.parse("a"))
+    return [(each.path, each.directories, each.files, each.links) for each in levels]
+
+
+_add("Driver.survey", _surveyed, _driver)
 
 
 # -- deeper than what is held ----------------------------------------------------------------------

@@ -251,13 +251,16 @@ class _Scan:
 
 
 class _Scanned:
-    __slots__ = ("_before", "_entry", "is_dir", "name")
+    __slots__ = ("_before", "_entry", "is_dir", "is_file", "is_symlink", "name")
 
     def __init__(self, entry: Any, before: Callable[[str], None]) -> None:
         self._entry = entry
         self._before = before
         self.name = entry.name
+        # Told by the listing itself, on any file system that matters: no call.
         self.is_dir = entry.is_dir
+        self.is_file = entry.is_file
+        self.is_symlink = entry.is_symlink
 
     def stat(self, *, follow_symlinks: bool) -> os.stat_result:
         self._before("scandir.stat")
@@ -344,7 +347,7 @@ class _Encounters:
             self._report(found.escapes, revealed)
         for wrong in ground.judge():
             self._report(found.escapes, wrong)
-        if ground.drafts:
+        if ground.drafts and not self._operation.finds_drafts:
             if self._move is not None and self._move.place == "draft":
                 found.spoilt += 1
             else:
