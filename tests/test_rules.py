@@ -25,7 +25,7 @@ from safefs.policy import Policy
 from safefs.root import Root
 from safefs.testing import mounts
 from tests import layouts
-from tests.attackers import NOBODY, in_child
+from tests.attackers import MAY_MAKE_DEVICES, NOBODY, in_child
 from tests.test_paths import Gives, LyingBytes, LyingStr
 
 if TYPE_CHECKING:
@@ -837,7 +837,7 @@ def test_rule_09_the_slash_never_reaches_a_call_that_must_not_follow(
 
 @pytest.fixture
 def special(root: Root, scratch: Scratch) -> Iterator[Root]:
-    """A FIFO, a socket and, for root, devices among the files."""
+    """A FIFO, a socket and, where they may be made, devices among the files."""
     os.mkfifo(scratch.root / "fifo")
     with socket.socket(socket.AF_UNIX) as listening:
         here = Path.cwd()
@@ -847,13 +847,14 @@ def special(root: Root, scratch: Scratch) -> Iterator[Root]:
             listening.listen()
         finally:
             os.chdir(here)
-        if os.geteuid() == 0:
+        if MAY_MAKE_DEVICES:
             for name, minor in (("null", 3), ("zero", 5), ("full", 7), ("urandom", 9)):
                 os.mknod(scratch.root / name, stat.S_IFCHR | 0o666, os.makedev(1, minor))
         yield root
 
 
-_SPECIAL = ["fifo", "socket", *(["null", "zero", "full", "urandom"] if os.geteuid() == 0 else [])]
+_DEVICES = ["null", "zero", "full", "urandom"]
+_SPECIAL = ["fifo", "socket", *(_DEVICES if MAY_MAKE_DEVICES else [])]
 
 
 @pytest.mark.timeout(20)

@@ -190,8 +190,8 @@ def _end(child: int) -> int:
     for end in (os.killpg, os.kill):
         try:
             end(child, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        except (ProcessLookupError, PermissionError):
+            pass  # gone, or, seen from within a jail, another user's that is about to go
     return os.waitpid(child, 0)[1]
 
 
