@@ -106,6 +106,51 @@ def test_a_recycled_inode_number_is_no_way_out(
     scratch.remember()  # what has changed outside, the attacker has made
 
 
+_GOING_THROUGH: dict[str, Callable[[Root], object]] = {
+    "remove_tree": lambda root: root.remove_tree("t"),
+    "walk": lambda root: list(root.walk("t")),
+    "find": lambda root: list(root.find("t")),
+    "glob": lambda root: list(root.glob("t/**/*")),
+    "disk_usage": lambda root: root.disk_usage("t"),
+    "copy_tree": lambda root: _copied(root),
+}
+
+
+def _copied(root: Root) -> list[str]:
+    root.copy_tree("t", "new")
+    return list(root.find("new"))
+
+
+@pytest.mark.parametrize("operation", _GOING_THROUGH)
+def test_a_directory_moved_out_beside_its_namesakes_is_no_way_out(
+    operation: str, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is moved while one stands in it. There ``..`` is outside, and its other directories have
+    the very names that are still to be gone through."""
+    layouts.lay(("t/d/a/f = 1", "t/d/m/f = 1", "t/d/z/f = 1"), str(scratch.root), scratch)
+    public = scratch.base / "public"
+    for name in ("a", "z"):
+        (public / name).mkdir(parents=True)
+        (public / name / "secret").write_text("precious")
+    middle = scratch.root / "t" / "d" / "m"
+    number = middle.stat().st_ino
+    real = syscalls.scandir
+
+    def move_first(directory: int) -> Any:
+        if os.fstat(directory).st_ino == number and middle.exists():
+            middle.rename(public / "m")
+        return real(directory)
+
+    monkeypatch.setattr(syscalls, "scandir", move_first)
+    with Root(scratch.root) as root:
+        found = _GOING_THROUGH[operation](root)
+    assert not middle.exists()
+    assert "secret" not in repr(found)
+    assert found != 1 + 2 * len("precious")
+    assert sorted(path.read_text() for path in public.rglob("secret")) == ["precious"] * 2
+    scratch.remember()  # what has changed outside, the attacker has made
+
+
 def test_a_tree_far_deeper_than_what_is_held_is_gone_through(scratch: Scratch) -> None:
     with Root(scratch.root) as root:
         root.makedirs("/".join(["d"] * 500))
@@ -248,6 +293,22 @@ def test_a_root_closed_in_the_middle_of_a_replacement_leaves_no_draft(
 
 
 # -- drafts ------------------------------------------------------------------------------------
+
+
+def test_an_atomic_file_does_not_go_out_with_a_directory_that_another_replaces(
+    root: Root, scratch: Scratch
+) -> None:
+    """Its parent is there when it is closed, but is not the one that its draft is in."""
+    gone = scratch.base / "gone"
+    file = root.open("d/g", "w", atomic=True)
+    file.write("never")
+    (scratch.root / "d").rename(gone)
+    (scratch.root / "d").mkdir()
+    with pytest.raises(OSError) as caught:
+        file.close()
+    assert caught.value.errno == errno.ESTALE
+    assert [(path.name, path.read_text()) for path in gone.iterdir()] == [("g", "too")]
+    scratch.remember()  # what has changed outside, the attacker has made
 
 
 def test_a_copied_tree_whose_draft_is_swapped_clears_up_nothing_of_others(
@@ -451,3 +512,39 @@ def test_slashes_at_the_end_count_towards_the_longest_path(resolver: str, scratc
         for look in (root.lstat, root.stat):
             with pytest.raises(OSError, match="File name too long"):
                 look(path + "/" * (4096 - len(path)))
+
+
+# -- listing -----------------------------------------------------------------------------------
+
+
+_LISTING: dict[str, Callable[[Root], object]] = {
+    "listdir": lambda root: root.listdir("d"),
+    "scandir": lambda root: [entry.name for entry in root.scandir("d")],
+    "walk": lambda root: next(root.walk("d"))[2],
+    "find": lambda root: list(root.find("d")),
+    "glob": lambda root: list(root.glob("d/*")),
+}
+
+
+@pytest.mark.parametrize("how", _LISTING)
+def test_what_is_listed_is_what_was_opened(
+    how: str, root: Root, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as the directory has been opened, its name becomes a link to one outside."""
+
+    def swapping(name: str) -> None:
+        real: Callable[[Any], Any] = getattr(syscalls, name)
+
+        def swap_first(directory: Any) -> Any:
+            if not (scratch.root / "d").is_symlink():
+                (scratch.root / "d").rename(scratch.root / "away")
+                (scratch.root / "d").symlink_to("../outside")
+            return real(directory)
+
+        monkeypatch.setattr(syscalls, name, swap_first)
+
+    swapping("listdir")
+    swapping("scandir")
+    found = _LISTING[how](root)
+    assert (scratch.root / "d").is_symlink()
+    assert found in (["g"], ["d/g"])

@@ -586,6 +586,28 @@ def test_rule_06_a_magic_link_is_an_escape(path: str) -> None:
         assert stat.S_ISLNK(root.lstat(path.split("/x")[0].split("/etc")[0]).st_mode)
 
 
+@with_openat2
+def test_rule_06_openat2_is_asked_for_no_magic_links_by_name(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RESOLVE_BENEATH refuses them too, but only for now, openat2(2) says."""
+    asked: list[int] = []
+    real = syscalls.open_how
+
+    def recorded(flags: int, mode: int, resolve: int) -> object:
+        asked.append(resolve)
+        return real(flags, mode, resolve)
+
+    monkeypatch.setattr(openat2, "_hows", {})
+    monkeypatch.setattr(syscalls, "open_how", recorded)
+    for operation in EVERY:
+        with suppress(OSError):
+            _do(operation, root, "d/g")
+    always = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_MAGICLINKS
+    assert len(asked) >= 5
+    assert all(resolve & always == always for resolve in asked)
+
+
 @pytest.mark.parametrize("path", ["l", "m/g", "l/", "m/../f", "out", "loop"])
 def test_rule_06_under_never_a_link_is_refused_by_policy(
     path: str, root: Root, scratch: Scratch
