@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test check format tools prove bench docs clean
+.PHONY: demo test check format tools prove mutants bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/safefs demo
@@ -26,6 +26,10 @@ format: $(VENV)/.dev
 # Everything at its full counts, and one table: docs/proof.md. About an hour on two cores.
 prove: $(VENV)/.prove
 	$(BIN)/python -m tests.prove $(ARGS)
+
+# safefs broken on purpose, one way at a time and in a jail; which test notices each.
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 # Ratios against plain os; a minute.
 bench: $(VENV)/.dev

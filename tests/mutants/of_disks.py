@@ -1,0 +1,117 @@
+"""Mutants of what stands above the operations: policy, Root, drivers, disks and fsspec."""
+
+# ruff: noqa: E501  (lines of safefs, and names of tests, stand here in full)
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant, mutant
+
+_POLICY = "safefs/policy.py"
+_TRANSFER = "safefs/drivers/transfer.py"
+_FSSPEC = "safefs/integrations/fsspec/"
+
+POLICY = (
+    mutant(
+        "write on what is read-only",
+        "the one promise of a disk that is handed out to be read",
+        _POLICY,
+        "        if writes and self.read_only:\n",
+        "        if writes and self.read_only and self.portable_names:\n",
+        "tests/test_policy.py::test_read_only_refuses_writes_and_nothing_else",
+    ),
+    mutant(
+        "widen by narrowing",
+        "who is given a part of a disk gives himself what its owner did not",
+        _POLICY,
+        "            field: max(getattr(self, field), getattr(other, field), key=_STRICTNESS.index)\n",
+        "            field: min(getattr(self, field), getattr(other, field), key=_STRICTNESS.index)\n",
+        "tests/test_root.py::test_under_read_only_nothing_is_changed_and_all_can_be_read",
+    ),
+    mutant(
+        "forget the policy of a subroot",
+        "a part of a read-only root can be written",
+        "safefs/root.py",
+        "            kept = kept if policy is None else kept.narrowed(_checked(policy))\n",
+        "            kept = kept if policy is None else _checked(policy)\n",
+        "tests/test_root.py::test_under_read_only_nothing_is_changed_and_all_can_be_read",
+    ),
+    mutant(
+        "check no name but the last",
+        "a directory NUL or CON above it makes the file a device on Windows",
+        _POLICY,
+        '        for name in path.text.split("/"):\n',
+        '        for name in path.text.split("/")[-1:]:\n',
+        "tests/test_policy.py::test_portable_names_refuses_a_name_wherever_it_stands",
+    ),
+)
+
+DISKS = (
+    mutant(
+        "remove what was not copied",
+        "a move between disks removes what has taken the source's name meanwhile",
+        _TRANSFER,
+        "    if found.identity is not None and not found.is_same_file(now):\n",
+        "    if found.identity is None and not found.is_same_file(now):\n",
+        "tests/test_disk.py::TestBetweenDisks::test_what_was_not_copied_is_not_removed",
+    ),
+    mutant(
+        "move what one may only read",
+        "the copy is made, and the refusal comes when it is too late",
+        _TRANSFER,
+        "    here.driver.policy.check(here.path, writes=True)\n",
+        "    here.driver.policy.check(here.path, writes=False)\n",
+        "tests/test_disk_conformance.py",
+    ),
+    mutant(
+        "make new files for everybody",
+        "a private disk's files can be read by the machine's other users",
+        "safefs/drivers/local.py",
+        "        if new is None:\n            return None\n        try:\n",
+        "        if new is not None:\n            return None\n        try:\n",
+        "tests/test_disk.py::TestModes::test_a_new_file_has_the_mode_of_its_disk",
+    ),
+)
+
+FSSPEC = (
+    mutant(
+        "read safefs://documents//etc as the disk",
+        "rm of what looks like an absolute path removes a whole disk",
+        f"{_FSSPEC}filesystem.py",
+        '        return f"{bare}//" if is_disk and text.startswith(f"{bare}//") else bare\n',
+        "        return bare if is_disk else bare\n",
+        "tests/test_fsspec.py::test_two_slashes_behind_a_disk_are_no_name_for_it",
+    ),
+    mutant(
+        "remove to a depth beyond a link",
+        "rm(recursive=True, maxdepth=2) empties the directory that a link leads to",
+        f"{_FSSPEC}changing.py",
+        '                if place.driver.lstat(place.rel).kind == "directory":\n',
+        '                if place.driver.stat(place.rel).kind == "directory":\n',
+        "tests/test_fsspec.py::test_removing_to_a_depth_enters_no_link",
+    ),
+    Mutant(
+        "remove whole disks through fsspec",
+        "rm('documents', recursive=True) from a pattern that came out empty",
+        (
+            Edit(
+                f"{_FSSPEC}changing.py",
+                "        if place.is_disk:\n            raise PermissionError",
+                "        if not place.name:\n            raise PermissionError",
+            ),
+            Edit(
+                f"{_FSSPEC}filesystem.py",
+                '        if "/" not in name and ":" not in name:  # whether',
+                "        if not name:  # whether",
+            ),
+        ),
+        ("tests/test_fsspec.py::test_disks_themselves_stay_as_they_are",),
+    ),
+    mutant(
+        "read a name as a pattern",
+        "rm('x*') of the file x* removes all that begin with x",
+        f"{_FSSPEC}searching.py",
+        "        return has_magic(name) and not self.lexists(name)\n",
+        "        return has_magic(name)\n",
+        "tests/test_fsspec.py::test_a_name_that_is_there_is_no_pattern",
+    ),
+)
