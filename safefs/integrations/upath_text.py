@@ -46,7 +46,7 @@ class Parser:
 
     def splitroot(self, path: Any) -> tuple[str, str, str]:
         disk, rest = self.splitdrive(path)
-        return disk, "/" if disk else "", rest.removeprefix("/")
+        return disk, "", rest.removeprefix("/")
 
     def split(self, path: Any) -> tuple[str, str]:
         head, slash, tail = self.strip_protocol(path).rpartition("/")
@@ -105,7 +105,8 @@ class PureSafePath(UPath):
 
     @property
     def root(self) -> str:
-        return "/" if self.drive else ""
+        """Empty: the disk alone is the anchor."""
+        return ""
 
     @property
     def parts(self) -> tuple[str, ...]:
