@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from safefs.testing.scratch import Scratch
 
+pytestmark = pytest.mark.timeout(900)  # at the full counts, beside other work
 MANY = settings(max_examples=3 * settings().max_examples)
 HALF = MOST_UPS // 2
 
@@ -321,6 +322,16 @@ def test_one_file_under_two_names_is_planted_as_a_hard_link(scratch: Scratch) ->
     assert made.entries["a"] is below.entries["c"]
     clear(str(scratch.root))
     assert os.listdir(scratch.root) == []
+
+
+def test_a_tree_deeper_than_calls_can_go_is_cleared(scratch: Scratch) -> None:
+    with Root(scratch.root) as root:
+        root.makedirs("a/" * 1500)
+        root.makedirs("b/c")
+        root.symlink(str(scratch.outside), "a/a/out")
+        root.write_bytes("a/a/a/f", b"")
+        clear(str(scratch.root))
+        assert root.listdir() == []
 
 
 def test_the_examples_in_the_docstring_are_what_comes_out() -> None:

@@ -154,8 +154,8 @@ LONG = (
     "{rep:\u00e9:128}",  # 128 letters, 256 bytes
     "{rep:a:4095}",
     "{rep:a:4096}",
-    "{rep:a/:2047}",
-    "{rep:a/:2048}",
+    f"{{rep:{'a' * 31}/:127}}",  # below PATH_MAX, and no deeper than a clean-up can go
+    f"{{rep:{'a' * 31}/:128}}",
     "{rep:./:2047}a",
     "{rep:./:2048}a",
     "a{rep:/:4094}b",

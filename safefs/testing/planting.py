@@ -50,24 +50,40 @@ def _planted(
 
 
 def clear(directory: str) -> None:
-    """Remove all that a directory of the scratch holds, by descriptor, following no link."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    """Remove all that a directory of the scratch holds, by descriptor, following no link.
+
+    What lies deeper is moved up and removed from there: a tree may be deeper than there are
+    descriptors, or calls to be had.
+    """
+    fd = os.open(directory, _BENEATH)
     try:
-        _clear(fd)
+        while names := os.listdir(fd):
+            for name in names:
+                if not _unlinked(fd, name):
+                    _raise(fd, name)
+                    os.rmdir(name, dir_fd=fd)
     finally:
         os.close(fd)
 
 
-def _clear(fd: int) -> None:
-    for name in os.listdir(fd):
-        if not stat.S_ISDIR(os.lstat(name, dir_fd=fd).st_mode):
-            os.unlink(name, dir_fd=fd)
-            continue
-        below = os.open(
-            name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd
-        )
-        try:
-            _clear(below)
-        finally:
-            os.close(below)
-        os.rmdir(name, dir_fd=fd)
+_BENEATH = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _unlinked(fd: int, name: str) -> bool:
+    """Whether that was no directory, and is gone."""
+    if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+        return False
+    os.unlink(name, dir_fd=fd)
+    return True
+
+
+def _raise(fd: int, name: str) -> None:
+    """Empty a directory: what it holds of directories stands beside it then, under other names."""
+    below = os.open(name, _BENEATH, dir_fd=fd)
+    try:
+        for number, inner in enumerate(os.listdir(below)):
+            if not _unlinked(below, inner):
+                risen = f".cleared {os.fstat(below).st_ino} {number}"
+                os.rename(inner, risen, src_dir_fd=below, dst_dir_fd=fd)
+    finally:
+        os.close(below)
