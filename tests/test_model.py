@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from safefs.kernel import probe
 from safefs.root import Root
-from safefs.testing.operations import OPERATIONS, Outcome
+from safefs.testing.disk_model import DISK_OPERATIONS
+from safefs.testing.operations import OPERATIONS, Operation, Outcome
 from safefs.testing.oracle import Directory, File, Link, Node, nodes, resolve
 from safefs.testing.portraits import build_tree, cloned, portrait, portrait_of
 from tests import layouts
@@ -91,7 +92,7 @@ _TREE = ("f = 1", "g = 2", "h == f", "d/e/x = 3", "d/l => ../f", "empty/", "to-d
 _LINKS = ("out => ../outside", "abs => /s/root/f", "new => made", "loop => loop", "deep => no/x")
 _NOTHING = ""  # what is left of the tree is what was there
 
-_Case = tuple[str, tuple[str, ...], object, str]
+_Case = tuple[str, tuple[str | bytes, ...], object, str]
 
 # (operation, arguments, its answer or the word of its error in "!", what it leaves): "+" are paths
 # that are there afterwards and were not, "-" those that are gone, "=" what has changed.
@@ -203,17 +204,61 @@ HAND: tuple[_Case, ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "answer", "left"),
-    HAND,
-    ids=lambda value: str(value)[:40].replace("\0", "NUL"),
+# The same for a Disk, on the same tree.
+HAND_DISK: tuple[_Case, ...] = (
+    ("get", ("d/l",), b"1", _NOTHING),
+    ("exists and its kin", ("to-d",), (True, False, True), _NOTHING),
+    ("exists and its kin", ("out",), (False, False, False), _NOTHING),
+    ("stat", ("new",), ("symlink", 0o777, 4), _NOTHING),
+    ("stat", ("d/l",), ("file", 0o644, 1), _NOTHING),
+    ("stat", ("x",), "!ENOENT", _NOTHING),
+    ("size", ("d",), "!EISDIR", _NOTHING),
+    ("visibility", ("f",), "public", _NOTHING),
+    ("files", ("",), ["f", "g", "h"], _NOTHING),
+    ("files", ("to-d",), ["to-d/l"], _NOTHING),
+    ("directories", ("",), ["d", "empty", "to-d"], _NOTHING),
+    ("all_files", ("",), ["d/e/x", "d/l", "f", "g", "h"], _NOTHING),
+    ("all_directories", ("d/../d",), ["d/../d/e"], _NOTHING),
+    ("scoped", ("d",), ["e"], _NOTHING),
+    ("put", ("a/b/c", b"x"), None, "+a +a/b +a/b/c"),
+    ("put", ("d/l", b"x"), None, "=d/l"),
+    ("put", ("a/b/", b"x"), "!EISDIR", _NOTHING),
+    ("put", ("a/../../x", b"x"), "!escape", _NOTHING),
+    ("put", ("new/x", b"x"), "!ENOENT", _NOTHING),
+    ("append", ("d/l", b"2"), None, "=f =h"),
+    ("append", ("a/b", b"2"), None, "+a +a/b"),
+    ("append", ("out", b"2"), "!escape", _NOTHING),
+    ("prepend", ("d/l", b"0"), None, "=d/l"),
+    ("prepend", ("h", b"0"), None, "=f =h"),
+    ("prepend", ("out", b"0"), "!escape", _NOTHING),
+    ("set_visibility", ("d/l", "private"), None, "=f =h"),
+    ("make_directory", ("to-d/e/y/z",), None, "+d/e/y +d/e/y/z"),
+    ("make_directory", ("f",), "!EEXIST", _NOTHING),
+    ("delete", ("out",), None, "-out"),
+    ("delete", ("d",), "!EISDIR", _NOTHING),
+    ("delete_directory", ("",), "!EINVAL", _NOTHING),
+    ("copy", ("d/l", "a/b"), None, "+a +a/b"),
+    ("copy", ("x", "a/b"), "!ENOENT", _NOTHING),
+    ("copy", ("f", "h"), "!EINVAL", _NOTHING),
+    ("copy, overwriting nothing", ("f", "g"), "!EEXIST", _NOTHING),
+    ("move", ("d", "a/b"), "renamed", "-d -d/e -d/e/x -d/l +a +a/b +a/b/e +a/b/e/x +a/b/l"),
+    ("move", ("d", "d/y/z"), "!EINVAL", _NOTHING),
+    ("move", ("f", "h"), "!EINVAL", _NOTHING),
+    ("move", ("x", "a/b"), "!ENOENT", _NOTHING),
+    ("move, overwriting nothing", ("f", "out"), "!EEXIST", _NOTHING),
 )
-def test_the_model_does_what_is_written_beside_it(
-    name: str, arguments: tuple[str, ...], answer: object, left: str
-) -> None:
+
+
+@pytest.mark.parametrize(
+    ("table", "case"),
+    [(OPERATIONS, case) for case in HAND] + [(DISK_OPERATIONS, case) for case in HAND_DISK],
+    ids=lambda value: str(value[:2])[:60].replace("\0", "NUL") if isinstance(value, tuple) else "",
+)
+def test_the_model_does_what_is_written_beside_it(table: dict[str, Operation], case: _Case) -> None:
+    name, arguments, answer, left = case
     tree = grown(*_TREE, *_LINKS)
     before = portrait(tree)
-    outcome = OPERATIONS[name].expected(tree, *arguments)
+    outcome = table[name].expected(tree, *arguments)
     if isinstance(answer, str) and answer.startswith("!"):
         assert outcome == Outcome(None, frozenset({answer[1:]}))
     else:

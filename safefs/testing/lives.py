@@ -40,7 +40,7 @@ HOSTILE = (
     "..", "../", "../outside", "../outside/secret.txt", "../outside/dir/", "../outside/new",
     "../..", "../root", "../twin/a", "../root-evil/secret.txt", "a/../../outside/victim.txt",
     "./..", "{outside}", "{outside}/victim.txt", "{outside}/new", "{root}/a",
-    "%2e%2e/outside", "..\\outside", "\uff0e\uff0e/outside", "file:///a", "C:\\a", "NUL", "~",
+    "%2e%2e/outside", "..\\outside", "\uff0e\uff0e/outside", "C:\\a", "NUL",
     "a\0b", "\0", "\ud800", "", ".", "./", "./.", "x" * 255, "x" * 256, "a/" * 2100,
     "../" * 9 + "a",
 )  # fmt: skip
