@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from io import SEEK_END
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -23,6 +22,25 @@ if TYPE_CHECKING:
 
     from safefs.drivers.base import PendingFile
     from safefs.integrations.fsspec.place import Place
+
+
+class _Dropped:
+    """A file object that is closed when nobody has it any more.
+
+    ``gzip`` and its kin let go of what they were given without closing it.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __iter__(self) -> Any:
+        return iter(self._file)
+
+    def __del__(self) -> None:
+        self._file.close()
 
 
 class Contents(Searching):
@@ -61,10 +79,7 @@ class Contents(Searching):
         codec = get_compression(self._name(path), compression)
         if codec is None:
             return file
-        packed = compr[codec](file, mode=mode[0])
-        # To close it is not to close what it was given, which would be left to a warning.
-        weakref.finalize(packed, file.close).atexit = False
-        return packed
+        return compr[codec](_Dropped(file), mode=mode[0])
 
     def _open(
         self,
