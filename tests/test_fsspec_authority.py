@@ -70,6 +70,12 @@ def fs(disk: Disk) -> Iterator[SafeFileSystem]:
         yield SafeFileSystem()
 
 
+def run(code: str, sent: bytes) -> subprocess.CompletedProcess[bytes]:
+    """A worker that has registered nothing but what ``code`` says."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, input=sent, capture_output=True, timeout=60, check=False)
+
+
 # -- two that look alike -----------------------------------------------------------------------
 
 
@@ -136,12 +142,11 @@ def test_a_scoped_disk_and_each_policy_hold_in_its_file_system(disk: Disk, top: 
                 scoped.fs.cat(path)
         assert scoped.fs.find("/") == []
     with Disk(top, policy=Policy(top_level_dot_entries="refuse")) as home:
-        assert home.fs.find("/") == ["/a", "/in"]
-        assert home.fs.find("/", detail=True).keys() == {"/a", "/in"}
-        assert "/.env" not in home.fs.ls("/", detail=False) + home.fs.glob("/**") + home.fs.glob(
-            "/.*"
-        )
-        assert home.fs.du("/") == 6
+        assert home.fs.find("/") == ["/a", "/in", "/sub/out"]
+        assert list(home.fs.find("/", detail=True)) == ["/a", "/in", "/sub/out"]
+        assert home.fs.ls("/", detail=False) == ["/a", "/in", "/sub"]
+        assert "/.env" not in home.fs.glob("/**") + home.fs.glob("/.*")
+        assert home.fs.du("/") == 9
         assert not home.fs.exists("/.env")
         for path in ("/.env", "/sub/../.env"):
             with pytest.raises(PolicyError):
@@ -230,9 +235,7 @@ def test_a_pickle_fails_closed_where_another_disk_bears_the_name(disk: Disk, top
     ):
         pickle.loads(sent)
     code = "import pickle, sys; pickle.load(sys.stdin.buffer).cat('/a')"
-    worker = subprocess.run(
-        [sys.executable, "-c", code], input=sent, capture_output=True, timeout=60
-    )
+    worker = run(code, sent)
     assert worker.returncode == 1
     assert b"no disk is named 'd'" in worker.stderr
     assert os.fsencode(top) not in sent
@@ -249,9 +252,12 @@ def test_a_pickle_has_the_rights_of_both_ends_and_no_more(disk: Disk) -> None:
             with pytest.raises(PolicyError):
                 narrow.pipe("/a", b"two")
             narrow.disk.close()
-        with Storage("app", disks={"d": view}) as storage, storage.register("d"):
-            with pytest.raises(PolicyError):
-                pickle.loads(written).pipe("/a", b"two")  # the worker has the narrower one
+        with (
+            Storage("app", disks={"d": view}) as storage,
+            storage.register("d"),
+            pytest.raises(PolicyError),
+        ):
+            pickle.loads(written).pipe("/a", b"two")  # the worker has the narrower one
     assert disk.get("a") == b"one"
 
 
@@ -264,9 +270,7 @@ def test_disks_in_memory_are_sent_to_nobody_else() -> None:
         "import pickle, sys; from safefs import Storage\n"
         "s = Storage.fake(); s.register('documents'); pickle.load(sys.stdin.buffer)"
     )
-    worker = subprocess.run(
-        [sys.executable, "-c", code], input=sent, capture_output=True, timeout=60
-    )
+    worker = run(code, sent)
     assert b"UnknownDiskError" in worker.stderr
 
 
@@ -295,7 +299,9 @@ def test_no_chain_of_urls_climbs_out(url: str, fs: SafeFileSystem, top: Path) ->
     with zipfile.ZipFile(top.parent / "bad.zip", "w") as archive:
         archive.writestr("a", "secret")
     url = url.replace("{outside}", str(top.parent))
-    with pytest.raises((EscapeError, InvalidPathError, TypeError)), fsspec.open(url) as file:
+    # fsspec's caches ask whether it exists before they read, and it does not.
+    refusals = (EscapeError, InvalidPathError, TypeError, FileNotFoundError)
+    with pytest.raises(refusals), fsspec.open(url) as file:
         pytest.fail(f"{url} gave {file.read()!r}")
 
 
@@ -308,7 +314,6 @@ def test_chains_that_stay_inside_work(fs: SafeFileSystem, top: Path) -> None:
     with fsspec.open("zip://b::safefs://d/good.zip") as file:
         assert file.read() == b"b"
     archive_fs = fsspec.filesystem("zip", fo="safefs://d/good.zip")
-    archive_fs.get("/", "safefs://d/unpacked", recursive=True) if False else None
     assert archive_fs.cat("b") == b"b"
     archive_fs.zip.close()
     archive_fs.fo.close()
@@ -504,7 +509,6 @@ def test_questions_are_answered_with_no(fs: SafeFileSystem, disk: Disk, resolver
         assert each.glob(f"{top_of(each)}**/secret") == []
         assert each.glob(f"{top_of(each)}up/*") == []
         assert [each.lexists(f"{top_of(each)}{name}") for name in ("link", "up")] == [True] * 2
-        each.get(top_of(each), str(disk._driver) + "x", recursive=True) if False else None
 
 
 def test_what_is_not_registered_any_more_is_gone_from_a_pickled_lazy_file(
@@ -514,9 +518,7 @@ def test_what_is_not_registered_any_more_is_gone_from_a_pickled_lazy_file(
     with pickle.loads(sent) as file:
         assert file.read() == b"one"
     code = "import pickle, sys\nwith pickle.load(sys.stdin.buffer) as f: print(f.read())"
-    worker = subprocess.run(
-        [sys.executable, "-c", code], input=sent, capture_output=True, timeout=60
-    )
+    worker = run(code, sent)
     assert b"no disk is named 'd'" in worker.stderr
 
 
