@@ -36,13 +36,13 @@ pytestmark = pytest.mark.usefixtures("_own_loop")
 @pytest.fixture(scope="module", autouse=True)
 def _own_loop() -> Iterator[None]:
     """fsspec's asynchronous file systems start a loop in a thread, and never end it."""
+    fsspec.asyn.get_loop()
     yield
-    if fsspec.asyn.loop[0] is not None:
-        (loop,), (thread,) = fsspec.asyn.loop, fsspec.asyn.iothread
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-        fsspec.asyn.loop[0] = fsspec.asyn.iothread[0] = None
+    (loop,), (thread,) = fsspec.asyn.loop, fsspec.asyn.iothread
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    fsspec.asyn.loop[0] = fsspec.asyn.iothread[0] = None
 
 
 @pytest.fixture
