@@ -189,6 +189,9 @@ class Searching(Looking):
         found: set[str] = set()
         for each in path if isinstance(path, list | tuple | set) else [path]:
             name = self._name(each)
+            if not recursive and not has_magic(name):  # of most, one of ten thousand
+                found.add(name)
+                continue
             if assume_literal or not self._is_pattern(name):
                 found.update(self._literal(name, maxdepth) if recursive else (name,))
                 continue
