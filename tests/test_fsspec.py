@@ -252,6 +252,17 @@ def test_two_slashes_behind_a_disk_are_no_name_for_it(fs: SafeFileSystem) -> Non
     assert fs.isdir("documents/")
 
 
+def test_two_slashes_before_a_path_of_one_disk_are_no_name_for_it(storage: Storage) -> None:
+    """Its top is ``/``, so one slash is no more than that; a second one makes the path absolute."""
+    fs = storage.disk("documents").fs
+    fs.pipe("/a.csv", b"kept")
+    for path in ("//a.csv", "//", "///a.csv"):
+        for act in (fs.cat, fs.info, fs.ls, fs.rm, lambda path: fs.pipe(path, b"lost")):
+            with pytest.raises(EscapeError):
+                act(path)
+    assert fs.cat("/a.csv") == b"kept"
+
+
 @pytest.mark.parametrize("path", ["documents/%2e%2e/secret.csv", "documents/~", "documents/$HOME"])
 def test_nothing_is_decoded_or_expanded(path: str, fs: SafeFileSystem, outside: Path) -> None:
     assert not fs.exists(path)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -306,7 +307,9 @@ def test_a_crash_publishes_nothing_and_what_it_leaves_is_swept(top: Path) -> Non
             [sys.executable, "-c", WRITER, str(top)], stdout=subprocess.PIPE
         ) as writer,
         Disk(top) as disk,
+        ExitStack() as leaving,
     ):
+        leaving.callback(writer.kill)  # or a failure here would wait for it
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"ready\n"
         assert len(drafts(top)) == 2

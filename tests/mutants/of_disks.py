@@ -82,6 +82,14 @@ FSSPEC = (
         "tests/test_fsspec.py::test_two_slashes_behind_a_disk_are_no_name_for_it",
     ),
     mutant(
+        "read //etc as a name on the disk",
+        "in the file system of one disk, where '/' is its top, two slashes are absolute",
+        f"{_FSSPEC}single.py",
+        '        if text[:2] == "//":\n            return text\n',
+        '        if text[:2] == "//":\n            text = text.lstrip("/")\n',
+        "tests/test_fsspec.py::test_two_slashes_before_a_path_of_one_disk_are_no_name_for_it",
+    ),
+    mutant(
         "remove to a depth beyond a link",
         "rm(recursive=True, maxdepth=2) empties the directory that a link leads to",
         f"{_FSSPEC}changing.py",

@@ -227,4 +227,20 @@ COPIES = (
         "                if not os.path.samestat(syscalls.fstat(parent.fd), syscalls.fstat(parent.fd)):\n",
         "tests/test_attacks.py::test_an_atomic_file_does_not_go_out_with_a_directory_that_another_replaces",
     ),
+    mutant(
+        "sweep what only looks like a draft",
+        "a user's .safefs-cafe.tmp is removed as if it had been left behind",
+        f"{_ROOM}replace.py",
+        "        len(digits) == _DIGITS\n        and name.startswith(TEMPORARY)\n",
+        "        name.startswith(TEMPORARY)\n",
+        "tests/test_fsspec_transactions.py::test_sweeping_takes_only_what_bears_the_name",
+    ),
+    mutant(
+        "sweep what is still being written",
+        "a slow writer's file is gone before it has its name",
+        f"{_ROOM}sweeping.py",
+        "        if found.st_ctime > before or not syscalls.lock(fd):\n",
+        "        if found.st_ctime > before:\n",
+        "tests/test_fsspec_transactions.py::test_a_crash_publishes_nothing_and_what_it_leaves_is_swept",
+    ),
 )
