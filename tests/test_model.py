@@ -271,6 +271,15 @@ def test_the_model_does_what_is_written_beside_it(table: dict[str, Operation], c
     assert sorted(found) == sorted(left.split())
 
 
+def test_a_separator_goes_only_between_two_that_are_there() -> None:
+    tree = grown("empty = ", "held = 1")
+    for name in ("append", "prepend"):
+        for path in ("empty", "held", "new"):
+            DISK_OPERATIONS[name].expected(tree, path, b"", b",")
+    contents = {path: node.content for path, node in nodes(tree) if isinstance(node, File)}
+    assert contents == {"empty": b"", "held": b",1,", "new": b""}
+
+
 def test_what_has_two_names_is_changed_under_both_and_copied_apart() -> None:
     tree = grown("d/f = 1", "d/g == d/f")
     OPERATIONS["append"].expected(tree, "d/f", b"2")

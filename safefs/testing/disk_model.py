@@ -92,7 +92,8 @@ def prepend(tree: Directory, path: str, data: bytes = b"-", separator: bytes = b
         model.replace_file(cloned(tree), path)  # or is refused before the old content is read
         old = _file_or_nothing(tree, path)
         entry = resolve(tree, path, follow=False).node
-        content = data if old is None else data + separator + old.content
+        held = b"" if old is None else old.content
+        content = data + separator + held if held else data
         model.replace_file(tree, path, content)
         placed = resolve(tree, path, follow=False).node
         assert isinstance(placed, File)
