@@ -1,20 +1,37 @@
-"""The kit bites: for each class of attack there is a storage that only it would catch.
+"""The kit bites: for each class of attack there is a storage that gets out by it, and is caught.
 
-Every storage here really gets out, and so is only ever met in a jail; see also the victims below.
+Every storage here is bad, and so is met in a jail only. Where a test takes the jail away, what
+could be harmed is a victim of its own, and what must not be called says so by a file.
 """
 
 from __future__ import annotations
 
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from safefs.testing import jail
-from safefs.testing.card import CLASSES, Examination
+from safefs import Root
+from safefs.testing import as_subject, jail
+from safefs.testing.attacks import ATTACKS, INSIDE, OUTSIDE
+from safefs.testing.card import CLASSES, Examination, verdict
+from safefs.testing.oracle import Directory, File, Link, Node, resolve
+from safefs.testing.scratch import snapshot
 from tests import broken
 
 if TYPE_CHECKING:
-    from safefs.testing.attacks import Group
+    from collections.abc import Callable, Iterator
+
+    from safefs.testing.attacks import Attack, Case, Group
+    from safefs.testing.subjects import Subject
+    from safefs.testing.trial import Ending
 
 needs_jail = pytest.mark.skipif(jail.kind() is None, reason="needs a jail")
 pytestmark = [needs_jail, pytest.mark.timeout(300)]
@@ -134,6 +151,12 @@ BITES: tuple[tuple[str, Group, type, str], ...] = (
         "read('l/') through l => ../outside/secret: returned the content of outside/secret",
     ),
     (
+        "hostile text",
+        "delete",
+        broken.Joined,
+        "remove('../outside/secret.txt'): removed outside/secret.txt",
+    ),
+    (
         "listing",
         "read",
         broken.FollowsInWalks,
@@ -236,3 +259,268 @@ def test_what_gets_out_is_caught_with_the_smallest_example(
 
 def test_every_class_of_attack_has_something_to_bite() -> None:
     assert {attack for attack, *_ in BITES} == {each.name for each in CLASSES}
+
+
+def test_nothing_that_is_right_is_caught() -> None:
+    """By the classes at which the broken ones fail; all classes: test_containment_suite."""
+    with _examined(broken.Careful) as examination:
+        for attack, group in {(attack, group) for attack, group, *_ in BITES}:
+            assert str(examination.result(attack, group)) == "contained"
+
+
+def test_by_hand_nothing_gets_out_while_nothing_moves() -> None:
+    """The check before the use is wrong only in between: the kit has to make that moment."""
+    with _examined(broken.Realpath, examples=20) as examination:
+        found = {
+            str(examination.result(each.name, "read"))
+            for each in CLASSES[:-1]
+            if "read" in each.groups
+        }
+    assert found == {"contained"}
+
+
+# -- the attacks are what they say ---------------------------------------------------------------
+
+_IN_DISGUISE = ("encoded", "expansion", "NUL", "hostile text", "listing", "removing a tree")
+_PLAIN_WAYS = [each for each in ATTACKS if each.name not in _IN_DISGUISE]
+_FEWER = settings(
+    max_examples=max(10, (settings.default or settings()).max_examples // 4),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.parametrize("attack", _PLAIN_WAYS, ids=lambda each: each.name)
+@_FEWER
+@given(data=st.data())
+def test_every_way_out_is_one_by_the_oracle(attack: Attack, data: st.DataObject) -> None:
+    words = [word for group in attack.words.values() for word in group]
+    case: Case = data.draw(attack.cases(words))
+    tree = _in_memory(case)
+    for path in case.call.paths:
+        if path not in ("f", "n") and not path.startswith("file:"):
+            assert resolve(tree, _filled(path)).error == "escape", path
+
+
+def _filled(text: str) -> str:
+    return text.replace("{scratch}", "/s").replace("{root}", "/s/root")
+
+
+def _in_memory(case: Case) -> Directory:
+    tree = Directory()
+    nodes: list[tuple[str, Node]] = [(name, File(data)) for name, data in INSIDE.items()]
+    nodes += [(place, Link(_filled(text))) for place, text in case.links]
+    for name, node in nodes:
+        *above, last = name.split("/")
+        here = tree
+        for part in above:
+            found = here.entries.setdefault(part, Directory())
+            assert isinstance(found, Directory)
+            here = found
+        here.entries[last] = node
+    return tree
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda each: each.name)
+@_FEWER
+@given(data=st.data())
+def test_no_case_climbs_higher_than_the_moat_nor_names_a_real_place(
+    attack: Attack, data: st.DataObject
+) -> None:
+    words = [word for group in attack.words.values() for word in group]
+    case: Case = data.draw(attack.cases(words))
+    texts = [*case.call.paths, *(text for _, text in case.links)]
+    assert sum(text.count("..") for text in texts) <= 12
+    assert not [text for text in texts if text.startswith("/") and "{" not in text]
+
+
+def test_each_object_outside_is_told_by_its_size() -> None:
+    assert len(set(OUTSIDE.values())) == len(OUTSIDE)
+
+
+# -- bad subjects --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("subject", "ending", "said"),
+    [
+        (broken.CannotBeMade, "no subject", "RuntimeError: no licence"),
+        (broken.Hangs, "hung", "read('f'): no end in 2 s"),
+        (broken.Dies, "died", f"read('f'): signal {signal.SIGSEGV:d}"),
+        (broken.Exits, "died", "read('f'): SystemExit: 3"),
+        (broken.LeaksDescriptors, "leaks descriptors", "more are open after 20 rounds"),
+        (broken.LeaksWhenMade, "leaks descriptors", "more are open after 20 rounds"),
+        (broken.RefusesEverything, "refuses everything", "read, remove of what is plainly inside"),
+        (broken.OffersNothing, "not offered", ""),
+        (lambda root: str(root), "no subject", "TypeError: the kit cannot ask a str; give it"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", None),
+)
+def test_what_is_no_subject_is_reported_as_what_it_is(
+    subject: Callable[[Path], object], ending: Ending, said: str
+) -> None:
+    with _examined(subject, seconds=2 if ending == "hung" else 60) as examination:
+        result = examination.subject()
+        assert result.ending == ending
+        assert said in result.example
+        found = {examination.result("dot-dot", group).ending for group in ("read", "write")}
+    assert "contained" not in found or ending == "leaks descriptors"
+    assert verdict([result]) == ending
+
+
+def test_who_hangs_at_an_attack_only_is_tried_three_times_and_no_more() -> None:
+    with _examined(broken.HangsOnLinks, seconds=1) as examination:
+        found = [examination.result(each.name, "read") for each in CLASSES[:5]]
+    assert [result.ending for result in found] == ["hung"] * 3 + ["not run"] * 2
+    assert str(found[0]) == "hung: read('../outside/secret'): no end in 1 s"
+    assert str(found[4]) == "not run: it hung 3 times before"
+
+
+def test_who_leaks_a_descriptor_when_it_refuses_is_caught_at_that() -> None:
+    with _examined(broken.LeaksWhenItRefuses) as examination:
+        assert examination.subject().passed
+        result = examination.result("link in the middle", "write")
+    assert result.ending == "leaks descriptors"
+
+
+def test_who_refuses_everything_of_one_word_passes_no_class_by_it() -> None:
+    class RefusesToRead(broken.Careful):
+        def read(self, path: str) -> bytes:
+            raise PermissionError(path)
+
+    with _examined(RefusesToRead) as examination:
+        assert examination.subject().idle == ("read",)
+        assert examination.result("link to a file", "read").ending == "refuses everything"
+        mixed = examination.result("link in the middle", "read")
+    assert (mixed.ending, mixed.idle) == ("contained", ("read",))
+    assert "read" not in mixed.words
+
+
+# -- no accidents --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def victim() -> Iterator[Path]:
+    """A directory beside every scratch of the kit, which must not change."""
+    with jail.scratch_directory() as top:
+        (top / "d").mkdir()
+        (top / "d" / "f").write_text("precious")
+        before = snapshot(top)
+        yield top
+        assert snapshot(top) == before
+
+
+def test_who_removes_trees_by_name_removes_none_outside_the_scratch(victim: Path) -> None:
+    """As root, and with a subject that is out for it: see what it tries besides."""
+
+    class RemovesAll(broken.Joined):
+        def remove_tree(self, path: str) -> None:
+            for place in (self.at(path), str(victim), f"{victim}/d", "../../.."):
+                shutil.rmtree(place, ignore_errors=True)
+
+        def remove(self, path: str) -> None:
+            self.remove_tree(path)
+
+        def close(self) -> None:
+            self.remove_tree(self.root)
+
+    with _examined(RemovesAll, examples=10) as examination:
+        examination.result("dot-dot", "read")
+        found = [
+            str(examination.result(name, "delete"))
+            for name in ("dot-dot", "absolute path", "removing a tree", "hostile text")
+        ]
+    assert [said.partition(":")[0] for said in found] == ["escaped"] * 4, found
+    assert (victim / "d" / "f").read_text() == "precious"
+
+
+def test_without_a_jail_a_subject_that_leaks_is_not_asked_to_write_or_delete(
+    victim: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = victim.parent / f"{victim.name}-called"
+
+    class ReadsAnything(broken.Joined):
+        def write(self, path: str, data: bytes) -> None:
+            called.touch()
+
+        append = create = write
+
+        def mkdir(self, path: str) -> None:
+            called.touch()
+
+        def copy(self, source: str, target: str) -> None:
+            called.touch()
+
+        rename = copy
+
+        def remove(self, path: str) -> None:
+            called.touch()
+
+        remove_tree = remove
+
+    monkeypatch.setattr(jail, "kind", lambda: None)
+    with _examined(ReadsAnything, examples=3) as examination:
+        results = examination.results()
+    writing = [result for result in results if result.group in ("write", "delete")]
+    assert {result.ending for result in writing} == {"not run"}
+    assert {result.example for result in writing} == {
+        "it leaks, and there is no jail here to let it write or delete in"
+    }
+    assert verdict(results) == "escaped"
+    assert not called.exists()
+
+
+def test_without_a_jail_a_subject_that_has_passed_what_reads_is_asked_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jail, "kind", lambda: None)
+    with _examined(Root, examples=2) as examination:
+        assert str(examination.result("link in the middle", "delete")) == "contained"
+
+
+# -- as pytest has it ------------------------------------------------------------------------------
+
+
+def test_the_suite_fails_with_the_smallest_example_on_one_line(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(
+        textwrap.dedent("""\
+            from pathlib import Path
+            from safefs.testing import ContainmentSuite
+
+            class TestMine(ContainmentSuite):
+                def make_subject(self, root_directory: Path) -> Path:
+                    return root_directory
+        """)
+    )
+    options = ["-q", "-p", "no:cacheprovider", "-rfs", "-k", "subject or dot-dot or listing"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "test_mine.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parent.parent), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    line = (
+        "FAILED test_mine.py::TestMine::test_nothing_outside_is_read[dot-dot] - "
+        "Failed: escaped: read('../outside/secret'): returned the content of outside/secret"
+    )
+    assert line in run.stdout.splitlines(), run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_make_subject_has_to_be_given() -> None:
+    from safefs.testing import ContainmentSuite
+
+    with pytest.raises(NotImplementedError, match="make_subject"):
+        ContainmentSuite().make_subject(Path())
+
+
+@pytest.mark.parametrize("thing", [3, "text", object(), None])
+def test_what_no_adapter_knows_is_said_to_be_so(thing: object) -> None:
+    with pytest.raises(TypeError, match=f"cannot ask a {type(thing).__name__}; give it a"):
+        as_subject(thing)
+
+
+def test_a_subject_is_its_own_adapter(tmp_path: Path) -> None:
+    subject: Subject = broken.RefusesEverything(tmp_path)
+    assert as_subject(subject) is subject

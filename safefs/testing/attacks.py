@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hypothesis import strategies as st
 
+from safefs.testing.strategies import hostile_paths, link_targets
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -33,6 +35,8 @@ OUTSIDE: Mapping[str, int] = {
     "outside/vault/inner": 4007,
     "root-evil/secret": 4013,
     "outside/g": 4019,  # there is a g inside too, to be mistaken for it in a race
+    "outside/secret.txt": 4021,  # these two are what hostile_text asks for
+    "outside/dir/inner.txt": 4027,
 }
 INSIDE: Mapping[str, bytes] = {"f": b"inside", "d/g": b"inside", "d/e/h": b"inside"}
 
@@ -429,6 +433,27 @@ def _removing(words: Sequence[str]) -> SearchStrategy[Case]:
     return st.one_of(within, _at_the_end(_any_way)(words))
 
 
+_HOSTILE_NAMES = ("f", "d", "l", "n")
+
+
+def _hostile(words: Sequence[str]) -> SearchStrategy[Case]:
+    """Whatever ``hostile_paths`` makes, over links that lead anywhere."""
+    path = hostile_paths(names=_HOSTILE_NAMES, homes=True).filter(_is_shallow)
+    link = st.tuples(st.sampled_from(("l", "d/l")), link_targets(names=_HOSTILE_NAMES))
+    links = st.lists(link, max_size=2, unique_by=lambda link: link[0]).map(tuple)
+    return st.builds(
+        lambda word, path, links: Case(Call(word, (path,)), links),
+        st.sampled_from(tuple(words)),
+        path,
+        links,
+    )
+
+
+def _is_shallow(path: str) -> bool:
+    """Not two thousand directories, which a subject may make and a scratch has to be rid of."""
+    return "{rep:a/" not in path
+
+
 # -- the list ----------------------------------------------------------------------------------
 
 
@@ -458,6 +483,13 @@ ATTACKS: tuple[Attack, ...] = (
     _attack("dangling link", "a link to an outside name that is free", _dangling, ("new",)),
     _attack("dot-dot after a link", "`..` after a link, where it is not undone", _up_after_a_link),
     _attack("slash after a link", "`link/` and `link/.`", _slashed),
+    Attack(
+        "hostile text",
+        "whatever `safefs.testing.strategies` makes, over links that lead anywhere",
+        # Not remove_tree, nor rename: much of that text names the root, whose removal is no escape.
+        {"read": _READ, "write": _WRITE, "delete": ("remove",)},
+        _hostile,
+    ),
     Attack("listing", "lists, walks and globs over links", {"read": _READ[1:]}, _entering),
     Attack(
         "metadata",

@@ -98,7 +98,6 @@ def examined(
     ``load`` gives a callable that gets the root directory, as ``Examination`` does.
     """
     word = jail.kind()
-    warm_up()
 
     def run() -> list[Result] | str:
         os.dup2(2, 1)  # what an import prints is not what this process has to say
@@ -109,6 +108,7 @@ def examined(
         except BadTargetError as error:
             return str(error)
         signal.setitimer(signal.ITIMER_REAL, 0)
+        warm_up()  # here, as it leaves a directory where it is
         with Examination(make, examples, seconds, confined=word is not None) as examination:
             return examination.results()
 

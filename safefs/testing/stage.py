@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MARK = b"OUTSIDE:"  # with the name of the file after it, as often as its size takes
 _FIRST_TIME = 1_111_111_111  # seconds; the next object's is one later
 _HERE = "here"  # the working directory: for whoever takes a path for relative to that
+_HOMES = ("HOME", "USERPROFILE", "APPDATA", "OUTSIDE")  # of whoever expands such names
 _DIRECTORY, _FILE = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o644
 
 
@@ -37,9 +38,10 @@ TIMES = {
     name: second for second, name in enumerate(sorted({*OUTSIDE, *_parents(OUTSIDE)}), _FIRST_TIME)
 }
 SIZES = {size: name for name, size in OUTSIDE.items()}
-# What no answer has cause to hold. Some names stand inside as well.
+# What no answer has cause to hold. Some names stand inside as well, and "dir" is a common word.
 NAMES = {part for name in OUTSIDE for part in name.split("/")} - {
-    part for name in INSIDE for part in name.split("/")
+    *(part for name in INSIDE for part in name.split("/")),
+    "dir",
 }
 
 
@@ -69,10 +71,11 @@ class Stage:
         self.scratch = _scratch_in(self._directory)
         if not self._is_intact():
             self._build()
+        self._build_inside()  # before the outside is looked at: it may hold a link to that
         self.inodes = {(self.base / name).lstat().st_ino: name for name in TIMES}
         self.before = self.outside()
         self._planted: tuple[tuple[str, str], ...] = ()
-        os.environ.update(HOME=str(self.scratch.outside), OUTSIDE=str(self.scratch.outside))
+        os.environ.update(dict.fromkeys(_HOMES, str(self.scratch.outside)))
         os.chdir(self.base / _HERE)
 
     def _is_intact(self) -> bool:
