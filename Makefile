@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test check format tools prove mutants bench docs clean
+.PHONY: demo test check format tools prove mutants bench docs comparison clean
 
 demo: $(VENV)/.demo
 	$(BIN)/safefs demo
@@ -39,6 +39,10 @@ bench: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make_api.py
 
+# docs/comparison.md: safefs and others under attack, in a jail; some minutes.
+comparison: $(VENV)/.comparison
+	$(BIN)/python -m tests.comparison
+
 # Programs of Debian that tests use as real clients; without root, those tests skip by name.
 tools:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -58,6 +62,10 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.prove: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev,fuzz]'
+	@touch $@ $(VENV)/.dev $(VENV)/.demo
+
+$(VENV)/.comparison: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev,comparison]'
 	@touch $@ $(VENV)/.dev $(VENV)/.demo
 
 clean:

@@ -628,7 +628,8 @@ def _fuzz(arguments: argparse.Namespace) -> int:
     try:
         card = fuzz.fuzz(arguments.target, examples=arguments.examples, seconds=arguments.seconds)
     except fuzz.BadTargetError as error:
-        arguments.parser.error(str(error))
+        _complain(f"{error} (see {arguments.parser.prog} --help)")
+        return _USAGE
     if arguments.json:
         _say_json(card.as_json())
     else:

@@ -1,163 +1,222 @@
-"""The fuzzing itself: it runs, it counts, and it finds what is put in to be found."""
+"""``safefs fuzz``: the card of someone's storage, and what is said to those who name none."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from contextlib import contextmanager
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from safefs.errors import InvalidPathError
-from safefs.kernel import open_beneath, probe, trail, walk
-from safefs.paths import RelPath
-from tests.fuzz import gate1, planted, targets
-from tests.fuzz import walk as fuzz_walk
-from tests.fuzz.__main__ import NAMES, Run, repeat
-from tests.fuzz.reading import Choices
+from safefs.cli import main
+from safefs.testing import fuzz, jail
+from safefs.testing.card import CLASSES, Examination
+from safefs.testing.trial import Result
+from tests import comparison
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Sequence
+
+needs_jail = pytest.mark.skipif(jail.kind() is None, reason="needs a jail")
+pytestmark = [needs_jail, pytest.mark.timeout(300)]
+
+DOCUMENT = comparison.DOCUMENT
+
+MINE = """\
+    import os, time
     from pathlib import Path
+    from safefs import Root
+    from safefs.testing import Subject
 
-    from safefs.kernel.handle import Handle
+    print("imported")
+    number = 3
 
-with_atheris = pytest.mark.skipif(
-    find_spec("atheris") is None, reason="the fuzzing needs atheris (the extra 'fuzz')"
+    class Leaks(Subject):
+        def __init__(self, root):
+            self.root = root
+
+        def read(self, path):
+            print("read", path)
+            return (self.root / path).read_bytes()
+
+    class Contains(Leaks):
+        def read(self, path):
+            with Root(self.root) as root:
+                return root.read_bytes(path)
+
+    def nothing(root):
+        raise RuntimeError("not today")
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with modules in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(textwrap.dedent(MINE))
+    return tmp_path
+
+
+def _fuzzed(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = main(["fuzz", "--examples", "3", *arguments])
+    said = capfd.readouterr()
+    return status, said.out, said.err
+
+
+def test_a_card_says_class_by_class_what_got_out(
+    mine: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What the subject prints is no part of it."""
+    status, out, _ = _fuzzed(capfd, "mine:Leaks")
+    lines = out.splitlines()
+    assert status == 1
+    assert lines[0] == f"mine:Leaks: escaped (jail: {jail.kind()})"
+    example = "escaped: read('../outside/secret'): returned the content of outside/secret"
+    assert f"dot-dot               read    {example}" in lines
+    assert "dot-dot               write   not offered" in lines
+    assert len(lines) == 2 + sum(len(each.groups) for each in CLASSES)
+    assert "imported" not in out
+
+
+def test_what_is_contained_ends_in_0(mine: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = _fuzzed(capfd, "mine:Contains")
+    assert (status, out.splitlines()[0]) == (0, f"mine:Contains: contained (jail: {jail.kind()})")
+
+
+def test_a_card_can_be_had_as_json(mine: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = _fuzzed(capfd, "--json", "mine:Leaks")
+    card: dict[str, Any] = json.loads(out)
+    assert (status, card["target"], card["verdict"]) == (1, "mine:Leaks", "escaped")
+    assert card["results"][1] == {
+        "attack": "dot-dot",
+        "about": "`..` in the path",
+        "group": "read",
+        "ending": "escaped",
+        "example": "read('../outside/secret'): returned the content of outside/secret",
+        "words": ["read"],
+        "idle": [],
+        "examples": card["results"][1]["examples"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("nosuch.module:thing", "nosuch.module cannot be imported: ModuleNotFoundError"),
+        ("mine:nosuch", "mine has no nosuch"),
+        ("mine:number", "mine:number cannot be called: it is a int"),
+        ("mine:", "mine has no "),
+        ("broken:thing", "broken cannot be imported: ZeroDivisionError: division by zero"),
+        ("", "'' is neither module:factory nor an fsspec protocol"),
+        (":thing", "':thing' is neither module:factory nor an fsspec protocol"),
+        ("nosuch", "'nosuch' is no protocol of fsspec"),
+        ("dir::nosuch://", "'nosuch' is no protocol of fsspec"),
+        ("file:///tmp", "'file:///tmp' has a path; give the protocol alone"),
+        ("dir::file:///tmp", "has a path; give the protocol alone"),
+    ],
 )
+def test_a_target_that_names_nothing_is_one_line_and_2(
+    target: str, said: str, mine: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (mine / "broken.py").write_text("1 / 0")
+    status, out, err = _fuzzed(capfd, target)
+    lines = [line for line in err.splitlines() if line != "imported"]
+    assert (status, out, len(lines)) == (2, "", 1), err
+    assert lines[0].startswith("safefs: ")
+    assert said in lines[0]
 
 
-def _fuzz(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.fuzz", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
+@pytest.mark.parametrize("option", [["--examples", "0"], ["--seconds", "-1"], ["--seconds", "x"]])
+def test_a_count_that_is_none_is_one_line_and_2(
+    option: Sequence[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = _fuzzed(capfd, *option, "file")
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+
+
+def test_a_module_that_does_not_end_or_dies_when_imported_is_a_bad_subject(
+    mine: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (mine / "sleepy.py").write_text("import time; time.sleep(1000)")
+    (mine / "deadly.py").write_text("import os; os._exit(7)")
+    status, out, _ = _fuzzed(capfd, "--seconds", "1", "sleepy:thing")
+    assert (status, out.splitlines()[0]) == (1, f"sleepy:thing: hung (jail: {jail.kind()})")
+    status, out, _ = _fuzzed(capfd, "deadly:thing")
+    assert (status, out.splitlines()[0]) == (1, f"deadly:thing: died (jail: {jail.kind()})")
+    assert "exit status 7" in out
+
+
+def test_a_subject_that_cannot_be_made_is_no_subject_and_fails_every_class(
+    mine: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = _fuzzed(capfd, "mine:nothing")
+    assert status == 1
+    endings = {line.partition("no subject: ")[2] for line in out.splitlines()[1:]}
+    assert endings == {"RuntimeError: not today"}
+
+
+def test_a_module_is_imported_in_the_jail_and_nowhere_else(
+    mine: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    victim = mine / "victim"
+    victim.write_text("precious")
+    (mine / "harmful.py").write_text(f"open({str(victim)!r}, 'w').write('spoilt')")
+    status, _, err = _fuzzed(capfd, "harmful:thing")
+    assert status == 2
+    assert "harmful cannot be imported: OSError: [Errno 30] Read-only file system" in err or (
+        "PermissionError" in err
     )
+    assert victim.read_text() == "precious"
 
 
-@with_atheris
-def test_a_short_run_of_all_targets_finds_nothing(tmp_path: Path) -> None:
-    ran = _fuzz(
-        "all", "--seconds", "2", "--json", str(tmp_path / "counts"), "--keep", str(tmp_path)
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("file", "escaped: read('../outside/secret'): returned the content of outside/secret"),
+        ("file://", "escaped: read('../outside/secret'): returned the content of outside/secret"),
+        ("dir::file", "contained"),
+        ("safefs", "contained"),
+        ("memory", "refuses everything: read, exists, size"),
+    ],
+)
+def test_an_fsspec_protocol_gets_the_root_of_the_kit(target: str, said: str) -> None:
+    make = fuzz.factory(target, Path.cwd())
+    with Examination(make, examples=10, seconds=60) as examination:
+        assert str(examination.result("dot-dot", "read")).startswith(said)
+
+
+# -- docs/comparison.md --------------------------------------------------------------------------
+
+
+def _table() -> list[list[str]]:
+    lines = DOCUMENT.read_text("utf-8").splitlines()
+    return [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+
+
+def test_the_comparison_has_every_class_and_every_subject() -> None:
+    head, rule, *rows = _table()
+    assert head[1:] == [entry.name for entry in comparison.ENTRIES]
+    assert rule == ["---"] * (1 + len(comparison.ENTRIES))
+    assert [row[0] for row in rows] == [f"{each.name}: {each.about}" for each in CLASSES]
+    assert {len(row) for row in rows} == {len(head)}
+
+
+def test_what_the_comparison_says_of_safefs_is_so() -> None:
+    card = fuzz.examined("safefs.Disk", comparison.ENTRIES[0].load, examples=2, seconds=120)
+    measured = [row[1] for row in list(comparison.table([card]))[2:]]
+    assert [row[1] for row in _table()[2:]] == measured
+    assert set(measured) == {"contained"}
+
+
+def test_a_cell_of_the_comparison_tells_the_groups_apart() -> None:
+    def of(**endings: Any) -> list[Result]:
+        return [Result("x", group, ending) for group, ending in endings.items()]  # type: ignore[arg-type]
+
+    assert comparison.cell(of(read="contained", write="contained")) == "contained"
+    assert comparison.cell(of(read="contained", write="not offered")) == "contained"
+    assert comparison.cell(of(read="not offered", delete="not offered")) == "-"
+    assert (
+        comparison.cell(of(read="escaped", write="escaped", delete="contained"))
+        == "**escaped**: read, write; contained: delete"
     )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    counts = json.loads((tmp_path / "counts").read_text(encoding="utf-8"))
-    assert [count["target"] for count in counts] == list(NAMES)
-    for count in counts:
-        assert count["executions"] >= len(targets.SEEDS[count["target"]]())
-        assert count["edges"] > 50
-        assert (count["crashes"], count["input"]) == (0, None)
-        assert f"fuzz {count['target']}: {count['executions']:,} executions" in ran.stdout
-
-
-@with_atheris
-@pytest.mark.parametrize(("name", "fault"), [("gate1", "KeyError: "), ("walk", "ELOOP")])
-def test_a_planted_fault_is_found_and_its_input_kept(name: str, fault: str, tmp_path: Path) -> None:
-    """It has as long as it takes to give up; a few seconds are what it takes on an idle machine."""
-    ran = _fuzz(name, "--planted", "--seconds", "90", "--keep", str(tmp_path))
-    assert ran.returncode == 1, ran.stdout
-    assert fault in ran.stdout
-    assert "crashes 1" in ran.stdout
-    (kept,) = tmp_path.iterdir()
-    assert f"--input {kept} --planted" in ran.stdout
-    repeat(name, kept.read_bytes())  # without the fault nothing is wrong with it
-    again = _fuzz(name, "--planted", "--input", str(kept))
-    assert again.returncode == 1
-    assert fault in again.stderr
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_no_seed_of_a_target_finds_anything(name: str, tmp_path: Path) -> None:
-    """Without atheris, so that the targets are run everywhere."""
-    for seed in targets.SEEDS[name]():
-        repeat(name, seed)
-
-
-def test_a_planted_fault_is_of_the_child_only() -> None:
-    assert set(planted.FAULTS) == set(NAMES)
-    assert walk.MAX_LINKS == 40
-    assert RelPath.parse("\x19\x19").raw == b"\x19\x19"
-    assert probe.forced is None
-    assert trail.Trail.__init__.__defaults__ == (trail.MAX_HELD,)
-
-
-def test_gate_1_is_caught_when_it_lets_a_nul_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    def parse(path: object) -> RelPath:
-        return RelPath(b"a\0b", "a\0b")
-
-    monkeypatch.setattr(RelPath, "parse", parse)
-    with pytest.raises(AssertionError, match="took for a path what is none"):
-        gate1.run(b"\0a\0b")
-
-
-def test_gate_1_is_caught_when_it_refuses_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    def parse(path: object) -> RelPath:
-        raise InvalidPathError("a", "for no reason")
-
-    monkeypatch.setattr(RelPath, "parse", parse)
-    with pytest.raises(AssertionError, match="refused what is a path"):
-        gate1.run(b"\0a")
-
-
-@contextmanager
-def _walk_target(tmp_path: Path) -> Iterator[Callable[[bytes], None]]:
-    with targets.opened("walk", tmp_path) as target:
-        yield target
-
-
-def test_the_walk_is_caught_when_it_hands_out_what_is_outside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def outside(*_: object) -> int:
-        return os.open(tmp_path, os.O_PATH)
-
-    with _walk_target(tmp_path) as target:
-        monkeypatch.setattr(fuzz_walk, "open_beneath", outside)
-        with pytest.raises(fuzz_walk.DisagreementError, match="an object outside"):
-            target(b"")
-
-
-def test_the_walk_is_caught_when_it_leaves_a_descriptor_open(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    left = []
-
-    def leaking(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> int:
-        left.append(os.dup(0))
-        return open_beneath(handle, path, flags, mode)
-
-    with _walk_target(tmp_path) as target:
-        monkeypatch.setattr(fuzz_walk, "open_beneath", leaking)
-        with pytest.raises(AssertionError, match="a descriptor is left over"):
-            target(b"")
-    for fd in left:
-        os.close(fd)
-
-
-def test_the_walk_is_caught_when_it_changes_the_outside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def spoiling(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> int:
-        next(tmp_path.rglob("victim.txt")).write_text("spoilt")
-        return open_beneath(handle, path, flags, mode)
-
-    with _walk_target(tmp_path) as target:
-        monkeypatch.setattr(fuzz_walk, "open_beneath", spoiling)
-        with pytest.raises(AssertionError, match=r"victim\.txt: .* became"):
-            target(bytes((0, 0, 10, 1, 0)))
-
-
-def test_choices_end_in_zeros() -> None:
-    choices = Choices(bytes((7, 3)))
-    assert [choices.below(5), choices.of(("a", "b", "c")), choices.below(9)] == [2, "a", 0]
-
-
-def test_a_run_is_told_in_one_line() -> None:
-    run = Run("walk", 12345, 206, 300.2, 0, None, "")
-    assert str(run) == "fuzz walk: 12,345 executions, 206 edges, 300 s, crashes 0"

@@ -17,7 +17,7 @@ from safefs.testing import jail
 from safefs.testing.adapters import as_subject
 from safefs.testing.attacks import ATTACKS, GROUPS
 from safefs.testing.swaps import ABOUT, SWAP_RACE, WORDS, race
-from safefs.testing.trial import SUBJECT, Ending, Result, Trial, warm_up
+from safefs.testing.trial import SUBJECT, Ending, Result, Trial, say_on_stderr, warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -143,7 +143,7 @@ class Examination:
             return Result(name, group, "died", f"{_read(noted)}: {_last_line(error)}")
 
     def _run(self, name: str, group: Group | None, scratch: Path) -> Result:
-        os.dup2(2, 1)  # what a subject prints is not what this process has to say
+        say_on_stderr()
         gc.freeze()  # what the parent has made is no garbage of this child
         with open(scratch / "noted", "r+b", buffering=0) as noted:
 

@@ -16,7 +16,6 @@ A target is one of
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 from dataclasses import asdict, dataclass
@@ -28,7 +27,7 @@ from typing import TYPE_CHECKING
 from safefs.testing import jail
 from safefs.testing.adapters import FsspecSubject
 from safefs.testing.card import CLASSES, Examination, verdict
-from safefs.testing.trial import SUBJECT, Result, warm_up
+from safefs.testing.trial import SUBJECT, Result, say_on_stderr, warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +85,7 @@ def fuzz(target: str, *, examples: int = 50, seconds: float = 30) -> Card:
 
     Raises ``BadTargetError`` if the target names nothing that can be put to the test.
     """
-    load = partial(_factory, target, Path.cwd())
+    load = partial(factory, target, Path.cwd())
     return examined(target, load, examples=examples, seconds=seconds)
 
 
@@ -100,7 +99,7 @@ def examined(
     word = jail.kind()
 
     def run() -> list[Result] | str:
-        os.dup2(2, 1)  # what an import prints is not what this process has to say
+        say_on_stderr()
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
@@ -134,7 +133,8 @@ def _without_card(error: Exception, seconds: float) -> Result:
     return Result(SUBJECT, None, ending, str(error).strip().splitlines()[-1])
 
 
-def _factory(target: str, here: Path) -> Make:
+def factory(target: str, here: Path) -> Make:
+    """What a target names: for the child, since a module may do anything when it is imported."""
     if not target or target.startswith(":"):
         raise BadTargetError(f"{target!r} is neither module:factory nor an fsspec protocol")
     if ":" in target and "://" not in target and "::" not in target:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -227,6 +228,15 @@ def warm_up() -> None:
     quick = settings(database=None, max_examples=10, derandomize=True)
     with suppress(NoSuchExample):
         find(st.tuples(st.integers(), hostile_paths()), lambda _: False, settings=quick)
+
+
+def say_on_stderr() -> None:
+    """For a child: what a subject prints is not what this process has to say.
+
+    Under pytest the streams are files whose descriptors the child has not got.
+    """
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115  (for good)
 
 
 def without_words(
