@@ -185,8 +185,8 @@ class Careful(RootSubject):
 
 class FollowsInWalks(Careful):
     def walk(self, path: str) -> Iterable[object]:
-        with Root(self.at(path)):
-            return os.walk(self.at(path), followlinks=True)
+        super().list(path)
+        return os.walk(self.at(path), followlinks=True)
 
 
 class TellsSizes(Careful):

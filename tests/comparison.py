@@ -110,15 +110,15 @@ ENTRIES = (
         "realpath by hand",
         "",
         _by_hand,
-        "`os.path.realpath`, `os.path.commonpath`, and then `open`: what is usually advised. Right"
+        "`os.path.realpath`, `os.path.commonpath`, and then `open`: what is often advised. Right"
         " as long as nothing beneath the root changes between the check and the use.",
     ),
     Entry(
         "fsspec DirFileSystem",
         "fsspec",
         _dirfs,
-        "A prefix for the paths of another file system, here `LocalFileSystem`. It says nothing of"
-        " links, and its purpose is convenience: the paths and the tree are taken to be one's own.",
+        "A prefix for the paths of another file system, here `LocalFileSystem`. A path that climbs"
+        " above the root is refused by its text; links are followed as `LocalFileSystem` does.",
     ),
     Entry(
         "PyFilesystem2 OSFS",
@@ -139,8 +139,8 @@ ENTRIES = (
         "obstore LocalStore",
         "obstore",
         _obstore,
-        "A local directory in the role of an object store, mostly for tests. Keys with `..` are"
-        " refused by their text.",
+        "A local directory in the role of an object store: keys and not paths. A key with `..` in"
+        " it is refused by its text.",
     ),
     Entry(
         "Django FileSystemStorage",

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fsspec.implementations.dirfs import DirFileSystem
+from fsspec.implementations.local import LocalFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from upath import UPath
 
-from safefs import Root
+from safefs import Disk, Root
 from safefs.testing import as_subject, jail
 from safefs.testing.attacks import ATTACKS, INSIDE, OUTSIDE
 from safefs.testing.card import CLASSES, Examination, verdict
@@ -261,13 +264,6 @@ def test_every_class_of_attack_has_something_to_bite() -> None:
     assert {attack for attack, *_ in BITES} == {each.name for each in CLASSES}
 
 
-def test_nothing_that_is_right_is_caught() -> None:
-    """By the classes at which the broken ones fail; all classes: test_containment_suite."""
-    with _examined(broken.Careful) as examination:
-        for attack, group in {(attack, group) for attack, group, *_ in BITES}:
-            assert str(examination.result(attack, group)) == "contained"
-
-
 def test_by_hand_nothing_gets_out_while_nothing_moves() -> None:
     """The check before the use is wrong only in between: the kit has to make that moment."""
     with _examined(broken.Realpath, examples=20) as examination:
@@ -347,8 +343,8 @@ def test_each_object_outside_is_told_by_its_size() -> None:
         (broken.Hangs, "hung", "read('f'): no end in 2 s"),
         (broken.Dies, "died", f"read('f'): signal {signal.SIGSEGV:d}"),
         (broken.Exits, "died", "read('f'): SystemExit: 3"),
-        (broken.LeaksDescriptors, "leaks descriptors", "more are open after 20 rounds"),
-        (broken.LeaksWhenMade, "leaks descriptors", "more are open after 20 rounds"),
+        (broken.LeaksDescriptors, "leaks descriptors", "more are open after 12 rounds"),
+        (broken.LeaksWhenMade, "leaks descriptors", "more are open after 12 rounds"),
         (broken.RefusesEverything, "refuses everything", "read, remove of what is plainly inside"),
         (broken.OffersNothing, "not offered", ""),
         (lambda root: str(root), "no subject", "TypeError: the kit cannot ask a str; give it"),
@@ -511,6 +507,24 @@ def test_make_subject_has_to_be_given() -> None:
 def test_what_no_adapter_knows_is_said_to_be_so(thing: object) -> None:
     with pytest.raises(TypeError, match=f"cannot ask a {type(thing).__name__}; give it a"):
         as_subject(thing)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda root: root,
+        lambda root: UPath(f"file://{root}"),
+        lambda root: Disk(root) / ".",
+        lambda root: DirFileSystem(path=str(root), fs=LocalFileSystem()),
+        lambda root: Disk(root).fs,
+    ],
+    ids=["Path", "UPath", "DiskPath", "DirFileSystem", "Disk.fs"],
+)
+def test_an_adapter_asks_in_the_words_of_its_library(make: Callable[[Path], object]) -> None:
+    with _examined(make) as examination:
+        result = examination.subject()
+    assert {"read", "list", "write", "remove", "rename"} <= set(result.words), result
+    assert not result.idle
 
 
 def test_a_subject_is_its_own_adapter(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MARK = b"OUTSIDE:"  # with the name of the file after it, as often as its size takes
 _FIRST_TIME = 1_111_111_111  # seconds; the next object's is one later
+_ROOT = "root"
 _HERE = "here"  # the working directory: for whoever takes a path for relative to that
 _HOMES = ("HOME", "USERPROFILE", "APPDATA", "OUTSIDE")  # of whoever expands such names
 _DIRECTORY, _FILE = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o644
@@ -69,6 +70,7 @@ class Stage:
 
     def _ready(self) -> None:
         self.scratch = _scratch_in(self._directory)
+        self._above = [str(path) for path in (*_moat(self.scratch), self.base)]
         if not self._is_intact():
             self._build()
         self._build_inside()  # before the outside is looked at: it may hold a link to that
@@ -95,12 +97,12 @@ class Stage:
         found = {
             os.path.relpath(path, self.base): seen for path, seen in snapshot(self.base).items()
         }
-        beside = {name for name in found if name.split("/")[0] != "root"}
+        beside = {name for name in found if name.split("/")[0] != _ROOT}
         return (
             beside == {".", _HERE, *TIMES}
             and all(found[name][4] == second * 10**9 for name, second in TIMES.items())
             and all(found[name][::6] == (_FILE, content_of(name)) for name in OUTSIDE)
-            and all(found[name][0] == _DIRECTORY for name in (".", "root", _HERE))
+            and all(found[name][0] == _DIRECTORY for name in (".", _ROOT, _HERE))
         )
 
     def _build(self) -> None:
@@ -118,12 +120,12 @@ class Stage:
     def outside(self) -> dict[str, Portrait]:
         """All but what is beneath the root; of the root, that it is the same directory."""
         found: dict[str, Portrait] = {}
-        for path in (*_moat(self.scratch), self.base):
+        for place in self._above:
             with suppress(OSError):
-                found[str(path)] = tuple(sorted(os.listdir(path)))
-        for name in found.get(str(self.base), ()):
+                found[place] = tuple(sorted(os.listdir(place)))
+        for name in found.get(self._above[-1], ()):
             path = self.base / str(name)
-            if path == self.root:
+            if name == _ROOT:
                 found[str(path)] = stat.S_IFMT(path.lstat().st_mode), path.lstat().st_ino
             else:
                 found.update(snapshot(path))
