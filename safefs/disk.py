@@ -167,12 +167,13 @@ class Disk:
     def fs(self) -> DiskFileSystem:
         """This disk alone as a file system of fsspec, whose paths begin with ``/``.
 
-        It has the rights of this disk. For libraries that take a file system:
+        It has the rights of this disk, and in one thread is the same as long as somebody holds it,
+        as a transaction does. For libraries that take a file system:
         ``pd.read_parquet("/a.parquet", filesystem=disk.fs)``.
         """
-        from safefs.integrations.fsspec import DiskFileSystem
+        from safefs.integrations.fsspec import file_system_of
 
-        return DiskFileSystem(self)
+        return file_system_of(self)
 
     # Reading
 

@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import weakref
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -167,6 +169,23 @@ def test_pandas_takes_part_by_its_url(fs: SafeFileSystem, top: Path) -> None:
         assert not fs.exists("d/table.csv")
     assert pd.read_csv("safefs://d/table.csv").equals(frame)
     assert fs.ls("d", detail=False) == ["d/table.csv", "d/table.json"]
+
+
+def test_the_file_system_of_a_disk_is_one_in_its_transaction(top: Path) -> None:
+    """``disk.fs`` is asked for again inside the block; another thread has one of its own."""
+    with Disk(top) as disk:
+        with pytest.raises(ZeroDivisionError), disk.fs.transaction:
+            disk.fs.pipe("/a", b"one")
+            other = threading.Thread(target=lambda: disk.fs.pipe("/b", b"at once"))
+            other.start()
+            other.join()
+            assert disk.all_files("") == [*drafts(top), "b"]
+            raise ZeroDivisionError
+        assert disk.all_files() == ["b"]
+        disk.fs.pipe("/c", b"")
+        assert disk.exists("c")
+        held = weakref.ref(disk.fs)
+        assert held() is None  # and keeps no disk alive
 
 
 def test_a_transaction_without_a_block(fs: SafeFileSystem) -> None:

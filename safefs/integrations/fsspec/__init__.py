@@ -11,6 +11,6 @@ fails closed where the disk has not been registered.
 """
 
 from safefs.integrations.fsspec.filesystem import SafeFileSystem
-from safefs.integrations.fsspec.single import DiskFileSystem
+from safefs.integrations.fsspec.single import DiskFileSystem, file_system_of
 
-__all__ = ["DiskFileSystem", "SafeFileSystem"]
+__all__ = ["DiskFileSystem", "SafeFileSystem", "file_system_of"]

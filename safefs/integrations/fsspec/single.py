@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,6 +25,26 @@ _SCHEME = "safefs-disk://"
 # What a disk is called where fsspec and dask tell file systems apart by text. A disk prints as any
 # other with its policy, so each has a number of its own.
 _tokens: weakref.WeakKeyDictionary[Disk, str] = weakref.WeakKeyDictionary()
+
+
+class _Known(threading.local):
+    """By the id of its disk, which it keeps alive, each file system that somebody holds."""
+
+    def __init__(self) -> None:
+        self.by_disk: weakref.WeakValueDictionary[int, DiskFileSystem] = (
+            weakref.WeakValueDictionary()
+        )
+
+
+_known = _Known()
+
+
+def file_system_of(disk: Disk) -> DiskFileSystem:
+    """What ``Disk.fs`` gives: in one thread the same while it is held, as in a transaction."""
+    found = _known.by_disk.get(id(disk))
+    if found is None:
+        found = _known.by_disk[id(disk)] = DiskFileSystem(disk)
+    return found
 
 
 class DiskFileSystem(Transfers):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsspec.transaction import Transaction
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class SafeTransaction(Transaction):  # type: ignore[misc]  # fsspec is not typed
@@ -19,6 +22,14 @@ class SafeTransaction(Transaction):  # type: ignore[misc]  # fsspec is not typed
 
     files: deque[Any]
     fs: Any
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.complete(commit=kind is None)
 
     def complete(self, commit: bool = True) -> None:  # noqa: FBT001, FBT002
         """Publish all files, or drop them; either way the transaction is over."""

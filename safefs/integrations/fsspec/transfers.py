@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.implementations.local import LocalFileSystem
@@ -97,7 +97,9 @@ class Transfers(Changing):
         if outfile is None:
             self._get_file(rpath, *_side(lpath), callback)
         else:
-            self._stream(self._place(rpath), outfile, callback)
+            source = self._place(rpath)
+            with source.driver.open(source.rel, "rb") as file:
+                _stream(source, file, outfile, callback)
 
     def _get_file(self, rpath: str, side: AbstractFileSystem, lpath: str, callback: Any) -> None:
         source = self._place(rpath)
@@ -106,16 +108,9 @@ class Transfers(Changing):
         elif isinstance(side, Changing):
             side._copy(source, side._beneath_disk(lpath, "replaced"), callback)  # noqa: SLF001
         else:
-            with source.driver.open(source.rel, "rb"):
-                pass  # before anything is made there
-            with side.open(lpath, "wb") as file:
-                self._stream(source, file, callback)
-
-    def _stream(self, source: Place, target: Any, callback: Any) -> None:
-        with source.driver.open(source.rel, "rb") as file:
-            callback.set_size(source.driver.stat_open(file).size)
-            for piece in counted(file, callback):
-                target.write(piece)
+            # Opened first: what is refused here makes nothing there.
+            with source.driver.open(source.rel, "rb") as file, side.open(lpath, "wb") as target:
+                _stream(source, file, target, callback)
 
     def put(
         self,
@@ -164,6 +159,12 @@ class Transfers(Changing):
             callback.set_size(file.seek(0, 2))
             file.seek(0)
             self._write(target, counted(file, callback), exclusive=mode == "create")
+
+
+def _stream(source: Place, file: BinaryIO, target: Any, callback: Any) -> None:
+    callback.set_size(source.driver.stat_open(file).size)
+    for piece in counted(file, callback):
+        target.write(piece)
 
 
 def _side(path: Any) -> tuple[AbstractFileSystem, Any]:
