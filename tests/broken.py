@@ -208,6 +208,46 @@ class TellsByItsErrors(Careful):
         return super().read(path)
 
 
+class ReadsIntoABuffer(Careful):
+    """``bytearray``, ``memoryview`` and the like are bytes too."""
+
+    def read(self, path: str) -> bytes:
+        return bytearray(Path(self.at(path)).read_bytes())  # type: ignore[return-value]
+
+
+class ReadsText(Careful):
+    def read(self, path: str) -> bytes:
+        return Path(self.at(path)).read_text()  # type: ignore[return-value]
+
+
+class QuotesInItsErrors(Careful):
+    """Refuses what it has read, and says what that was."""
+
+    def read(self, path: str) -> bytes:
+        data = Path(self.at(path)).read_bytes()
+        if data != b"inside":
+            raise ValueError(f"no picture: {data[:60]!r}")
+        return data
+
+
+class NamesInItsErrors(Careful):
+    def list(self, path: str) -> Iterable[object]:
+        names = sorted(os.listdir(self.at(path)))
+        if "g" not in names or len(names) > 2:
+            raise FileExistsError(17, "unknown", f"{path}/{names[-1]}")
+        return names
+
+
+class Entry:
+    def __init__(self, found: os.stat_result) -> None:
+        self.size = found.st_size
+
+
+class TellsSizesInAnObject(Careful):
+    def stat(self, path: str) -> object:
+        return Entry(os.stat(self.at(path)))
+
+
 class CopiesByName(Careful):
     def copy(self, source: str, target: str) -> None:
         shutil.copyfile(self.at(source), self.at(target))

@@ -172,6 +172,36 @@ BITES: tuple[tuple[str, Group, type, str], ...] = (
         "size('l') through l => ../outside/secret: told the size of outside/secret",
     ),
     (
+        "metadata",
+        "read",
+        broken.TellsSizesInAnObject,
+        "stat('l') through l => ../outside/secret: told the size of outside/secret",
+    ),
+    (
+        "link to a file",
+        "read",
+        broken.ReadsIntoABuffer,
+        "read('l') through l => ../outside/secret: returned the content of outside/secret",
+    ),
+    (
+        "link to a file",
+        "read",
+        broken.ReadsText,
+        "read('l') through l => ../outside/secret: returned the content of outside/secret",
+    ),
+    (
+        "link to a file",
+        "read",
+        broken.QuotesInItsErrors,
+        "read('l') through l => ../outside/secret: told the content of outside/secret in its error",
+    ),
+    (
+        "link to a directory",
+        "read",
+        broken.NamesInItsErrors,
+        "list('l') through l => ../outside: named victim, which is outside, in its error",
+    ),
+    (
         "existence",
         "read",
         broken.TellsWhatExists,

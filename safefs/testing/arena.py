@@ -7,14 +7,16 @@ that something of it now stands inside; that what is there outside was told from
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from safefs.testing.attacks import OUTSIDE
 from safefs.testing.scratch import filled
 from safefs.testing.stage import MARK, NAMES, SIZES, TIMES, Stage
 from safefs.testing.subjects import NotOffered
@@ -32,6 +34,7 @@ _BY_TIME = {second: name for name, second in TIMES.items()}
 _MOST_ANSWERS = 10_000  # of a walk that does not end
 
 _WITH_DATA = ("write", "append", "create")
+_REASONS = {"outside"}  # a name of the outside, and also what many an error says
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Outcome:
     kind: str
     value: object = None
     said: str = ""
+    error: object = None  # what an exception holds: its text, and what it was made of
 
     @property
     def shown(self) -> object:
@@ -78,6 +82,7 @@ class Arena:
         for found in (
             self.changed(),
             *(self._told(outcome.value, known) for outcome in outcomes),
+            *(self._told_by_error(outcome.error, known) for outcome in outcomes),
             self._copied_in(),
             _apart(outcomes) if apart else None,
         ):
@@ -89,7 +94,7 @@ class Arena:
         try:
             subject = make(self.root)
         except Exception as error:  # noqa: BLE001  (whatever a subject refuses by)
-            return [Outcome("refused", said=_said(error))] * len(calls)
+            return [_refused(error)] * len(calls)
         try:
             return [self.perform(subject, call) for call in calls]
         finally:
@@ -105,9 +110,9 @@ class Arena:
         try:
             value = _taken(getattr(subject, call.word)(*paths, *more))
         except NotImplementedError as error:
-            return Outcome("missing" if isinstance(error, NotOffered) else "refused")
+            return Outcome("missing") if isinstance(error, NotOffered) else _refused(error)
         except Exception as error:  # noqa: BLE001  (whatever a subject refuses by)
-            return Outcome("refused", said=_said(error))
+            return _refused(error)
         return Outcome("answered", value)
 
     # -- evidence ------------------------------------------------------------------------------
@@ -137,13 +142,13 @@ class Arena:
         """Names of the outside that the case itself has: to say them again tells nothing."""
         texts = [*case.call.paths, *(case.twin.paths if case.twin else ())]
         texts += [text for _, text in case.links]
-        return {part for text in texts for part in filled(self.stage.scratch, text).split("/")}
+        return {part for text in texts for part in _parts(filled(self.stage.scratch, text))}
 
     def _told(self, value: object, known: set[str]) -> str | None:
         named: set[str] = set()
-        for key, leaf in _leaves(value):
-            if isinstance(leaf, bytes) and MARK in leaf:
-                return f"returned the content of {_of_content(leaf)}"
+        for key, leaf in leaves(value):
+            if isinstance(leaf, str | bytes) and (content := _content_in(leaf)):
+                return f"returned the content of {content}"
             if isinstance(leaf, str | bytes):
                 named |= _outside_names(leaf) - known
             elif isinstance(leaf, int | float) and not isinstance(leaf, bool):
@@ -152,8 +157,19 @@ class Arena:
                     return found
         return f"named {min(named)}, which is outside" if named else None
 
+    def _told_by_error(self, error: object, known: set[str]) -> str | None:
+        """Numbers are left out: errno, positions and the like are no sizes."""
+        for _, leaf in leaves(error):
+            if not isinstance(leaf, str | bytes):
+                continue
+            if content := _content_in(leaf):
+                return f"told the content of {content} in its error"
+            if named := _outside_names(leaf) - known - _REASONS:
+                return f"named {min(named)}, which is outside, in its error"
+        return None
+
     def _told_by_number(self, key: str, number: float) -> str | None:
-        if key.endswith("ino"):
+        if key.endswith(("ino", "inode")):
             name = self.stage.inodes.get(int(number))
             return f"told the inode of {name}" if name else None
         if number in SIZES:
@@ -210,18 +226,58 @@ def _content(path: str) -> bytes:
 
 
 def _of_content(content: bytes) -> str:
-    return content.partition(MARK)[2].partition(b"\n")[0].decode()
+    return content.partition(MARK)[2].partition(b"\n")[0].decode("utf-8", "replace")
+
+
+def _content_in(text: str | bytes) -> str:
+    """Of which file outside a text holds something, as bytes, as text, or as either is shown."""
+    content = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    if MARK not in content:
+        return ""
+    rest = content.partition(MARK)[2]
+    return next((name for name in OUTSIDE if rest.startswith(name.encode())), "a file outside")
 
 
 def _outside_names(text: str | bytes) -> set[str]:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    return NAMES.intersection(text.replace("\\", "/").split("/"))
+    return NAMES.intersection(_parts(text))
+
+
+def _parts(text: str) -> list[str]:
+    return re.split(r"[/\\\0]", text)
+
+
+def _refused(error: Exception) -> Outcome:
+    return Outcome("refused", said=_said(error), error=_all_that_is_said(error))
 
 
 def _said(error: Exception) -> str:
     number = getattr(error, "errno", None)
     return type(error).__name__ + (f" {number}" if isinstance(number, int) else "")
+
+
+def _all_that_is_said(error: BaseException) -> object:
+    """Texts and arguments of an exception and of those that it came from, without their frames."""
+    held: list[object] = []
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        here = pending.pop()
+        if here is None or id(here) in seen:
+            continue
+        seen.add(id(here))
+        names = [getattr(here, name, None) for name in ("filename", "filename2")]
+        held += [*here.args, *names, _text(here)]
+        pending += [here.__cause__, None if here.__suppress_context__ else here.__context__]
+    return held
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  (its own affair)
+        return ""
 
 
 def _taken(value: object) -> object:
@@ -231,21 +287,57 @@ def _taken(value: object) -> object:
     return value
 
 
-def _leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
+def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
     """(key, text or number) of all that an answer holds."""
     if isinstance(value, datetime):
         yield key, value.timestamp()
+        yield key, value.replace(tzinfo=UTC).timestamp()  # a naive one may mean either
+    elif _is_buffer(value):
+        yield key, bytes(value)  # type: ignore[call-overload]
     elif isinstance(value, os.stat_result):
         for name in ("st_size", "st_mtime", "st_ino"):
             yield name, getattr(value, name)
     elif isinstance(value, Mapping):
         for name, each in value.items():
-            yield from _leaves(name)
-            yield from _leaves(each, str(name))
+            yield from leaves(name)
+            yield from leaves(each, str(name))
     elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
         for each in value:
-            yield from _leaves(each, key)
+            yield from leaves(each, key)
     elif isinstance(value, os.PathLike):
         yield key, os.fspath(value)
     else:
         yield key, value
+        for name, each in _attributes(value).items():
+            yield from leaves(each, name)
+
+
+def _is_buffer(value: object) -> bool:
+    """Whether it holds bytes, as bytearray, memoryview, array and mmap do."""
+    if isinstance(value, bytes | str):
+        return False
+    try:
+        return bool(memoryview(value).nbytes)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+
+
+_PLAIN = (str, bytes, int, float, complex, type(None))
+
+
+def _attributes(value: object) -> dict[str, object]:
+    """What an object of another library says under plain names: texts, numbers, times and bytes.
+
+    No deeper than that: an object may hold the whole of its library.
+    """
+    if isinstance(value, (*_PLAIN, type)) or callable(value):
+        return {}
+    found: dict[str, object] = {}
+    for name in dir(value):
+        if name.startswith("_"):
+            continue
+        with suppress(Exception):  # a property may raise anything
+            each = getattr(value, name)
+            if isinstance(each, (*_PLAIN, datetime, bytearray, memoryview)):
+                found[name] = each
+    return found

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from safefs.testing.arena import Arena
+from safefs.testing.arena import Arena, leaves
 from safefs.testing.attacks import INSIDE, Call, Case
 from safefs.testing.strategies import hostile_paths
 
@@ -277,7 +277,9 @@ def _did(word: str, value: object, root: Path) -> bool:
     if word in ("read", "exists", "size"):
         return value == {"read": INSIDE["f"], "exists": True, "size": len(INSIDE["f"])}[word]
     if word in ("list", "walk", "glob"):
-        return "g" in str(value)
+        return any(_last_name(leaf) == "g" for _, leaf in leaves(value))
+    if word == "stat":  # something that the judge can read
+        return any(isinstance(leaf, int | float) for _, leaf in leaves(value))
     present = {name: os.path.lexists(root / name) for name in ("f", "d", "n")}
     if word in ("write", "create", "mkdir", "copy"):
         return present["n"]
@@ -285,3 +287,8 @@ def _did(word: str, value: object, root: Path) -> bool:
         return present["f"] and (root / "f").read_bytes() != INSIDE["f"]
     gone = {"remove": "f", "remove_tree": "d", "rename": "f"}.get(word)
     return gone is None or not present[gone]
+
+
+def _last_name(leaf: object) -> str:
+    text = os.fsdecode(leaf) if isinstance(leaf, str | bytes) else ""
+    return text.rstrip("/").rpartition("/")[2]
