@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from errno import EISDIR
 from os import strerror
-from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISLNK
+from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISDIR, S_ISLNK
 from typing import TYPE_CHECKING, Any
 
 from safefs.operations.replace import is_temporary
@@ -49,7 +49,7 @@ def info_of(name: str, found: os.stat_result, *, islink: bool = False) -> Info:
 def infos_beneath(prefix: str) -> Describe:
     """What a survey is to find of each entry: its info, the directories' by name, and all others'.
 
-    One loop and no call for each entry: that would cost as much as all the rest but the stat.
+    Most are plain files: for those no call, which would cost as much as all the rest but the stat.
     """
 
     def describe(
@@ -61,29 +61,30 @@ def infos_beneath(prefix: str) -> Describe:
         below = f"{prefix}{at}/" if at else prefix
         for name, found in stats:
             mode = found.st_mode
-            kind = _TYPES.get(mode & _FORMAT, "other")
-            if kind == "other" and S_ISLNK(mode):
+            if mode & _FORMAT == S_IFREG and name[0] != ".":
+                files.append(
+                    {
+                        "name": below + name,
+                        "size": found.st_size,
+                        "type": "file",
+                        "created": found.st_ctime,
+                        "islink": False,
+                        "mode": mode,
+                        "uid": found.st_uid,
+                        "gid": found.st_gid,
+                        "mtime": found.st_mtime,
+                        "ino": found.st_ino,
+                        "nlink": found.st_nlink,
+                    }
+                )
+            elif S_ISLNK(mode):
                 links.append(name)
-                continue
-            if name[0] == "." and is_temporary(name):
-                continue
-            info = {
-                "name": below + name,
-                "size": found.st_size,
-                "type": kind,
-                "created": found.st_ctime,
-                "islink": False,
-                "mode": mode,
-                "uid": found.st_uid,
-                "gid": found.st_gid,
-                "mtime": found.st_mtime,
-                "ino": found.st_ino,
-                "nlink": found.st_nlink,
-            }
-            if kind == "directory":
-                directories[name] = info
+            elif is_temporary(name):
+                pass
+            elif S_ISDIR(mode):
+                directories[name] = info_of(below + name, found)
             else:
-                files.append(info)
+                files.append(info_of(below + name, found))
         return sorted(directories), links, (directories, files)
 
     return describe
@@ -98,12 +99,15 @@ def size_of_files(
     total = 0
     for name, found in stats:
         mode = found.st_mode & _FORMAT
-        if mode == S_IFDIR:
-            if not is_temporary(name):
-                directories.append(name)
+        if mode == S_IFREG and name[0] != ".":
+            total += found.st_size
         elif mode == S_IFLNK:
             links.append(name)
-        elif name[0] != "." or not is_temporary(name):
+        elif is_temporary(name):
+            pass
+        elif mode == S_IFDIR:
+            directories.append(name)
+        else:
             total += found.st_size
     return directories, links, total
 
