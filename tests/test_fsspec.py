@@ -626,6 +626,25 @@ def test_rm(fs: SafeFileSystem, documents: Path, outside: Path) -> None:
     assert fs.ls("documents", detail=False) == ["documents/e"]
 
 
+@pytest.mark.parametrize("maxdepth", [None, 1, 3])
+@pytest.mark.parametrize("path", ["documents/a/..", "documents/a/c/../..", "documents/a/."])
+def test_nothing_is_removed_by_a_name_of_dots(
+    path: str, maxdepth: int | None, fs: SafeFileSystem
+) -> None:
+    """Another name for the disk itself, of which a clean-up to a depth would take what it holds."""
+    fs.pipe({"documents/a/b": b"", "documents/a/c/d": b""})
+    with pytest.raises(OSError, match="Invalid argument"):
+        fs.rm(path, recursive=True, maxdepth=maxdepth)
+    with pytest.raises(OSError, match="Invalid argument"):
+        fs.rm(["documents/a/b", path], recursive=True, maxdepth=maxdepth)
+    for call in (fs.rm_file, fs.rmdir, lambda name: fs.mv(name, "music/x")):
+        with pytest.raises(OSError, match="Invalid argument"):
+            call(path)
+    with pytest.raises(EscapeError):
+        fs.rm("documents/..", recursive=True, maxdepth=maxdepth)
+    assert fs.find("") == ["documents/a/b", "documents/a/c/d"]
+
+
 def test_rm_of_a_tree_goes_through_no_link(
     fs: SafeFileSystem, documents: Path, outside: Path
 ) -> None:

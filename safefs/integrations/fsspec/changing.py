@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from errno import EACCES, EEXIST, ENOTSUP
+from errno import EACCES, EEXIST, EINVAL, ENOTSUP
 from os import strerror
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +51,13 @@ class Changing(Contents):
         place.driver.rmdir(place.rel)
 
     def _beneath_disk(self, path: Any, done: str) -> Place:
-        """The place of what is no disk itself."""
+        """The place of what is no disk itself; EINVAL for what is named by dots, and may be."""
         place = self._place(path)
         if place.is_disk:
             raise PermissionError(EACCES, f"a disk cannot be {done} through fsspec", place.name)
+        if place.rel.split()[1] in (b".", b".."):
+            place.driver.stat(place.rel)  # what escapes or is missing says so
+            raise OSError(EINVAL, strerror(EINVAL), place.name)
         return place
 
     # Removing
