@@ -623,8 +623,9 @@ def _demo(_: argparse.Namespace) -> int:
 def _fuzz(arguments: argparse.Namespace) -> int:
     try:
         from safefs.testing import fuzz
-    except ImportError as error:  # of hypothesis, which comes with the extra "testing"
-        raise ValueError(str(error)) from error
+    except ImportError as error:
+        hint = "fuzz needs hypothesis; get it with: pip install 'safefs[testing]'"
+        raise ValueError(hint) from error
     try:
         card = fuzz.fuzz(arguments.target, examples=arguments.examples, seconds=arguments.seconds)
     except fuzz.BadTargetError as error:

@@ -26,6 +26,7 @@ from safefs.testing.attacks import ATTACKS, INSIDE, OUTSIDE
 from safefs.testing.card import CLASSES, Examination, verdict
 from safefs.testing.oracle import Directory, File, Link, Node, resolve
 from safefs.testing.scratch import snapshot
+from safefs.testing.trial import Trial
 from tests import broken
 
 if TYPE_CHECKING:
@@ -370,7 +371,7 @@ def test_each_object_outside_is_told_by_its_size() -> None:
     ("subject", "ending", "said"),
     [
         (broken.CannotBeMade, "no subject", "RuntimeError: no licence"),
-        (broken.Hangs, "hung", "read('f'): no end in 2 s"),
+        (broken.Hangs, "hung", "read('f'): no end in 5 s"),
         (broken.Dies, "died", f"read('f'): signal {signal.SIGSEGV:d}"),
         (broken.Exits, "died", "read('f'): SystemExit: 3"),
         (broken.LeaksDescriptors, "leaks descriptors", "more are open after 12 rounds"),
@@ -384,7 +385,7 @@ def test_each_object_outside_is_told_by_its_size() -> None:
 def test_what_is_no_subject_is_reported_as_what_it_is(
     subject: Callable[[Path], object], ending: Ending, said: str
 ) -> None:
-    with _examined(subject, seconds=2 if ending == "hung" else 60) as examination:
+    with _examined(subject, seconds=5 if ending == "hung" else 60) as examination:
         result = examination.subject()
         assert result.ending == ending
         assert said in result.example
@@ -394,11 +395,22 @@ def test_what_is_no_subject_is_reported_as_what_it_is(
 
 
 def test_who_hangs_at_an_attack_only_is_tried_three_times_and_no_more() -> None:
-    with _examined(broken.HangsOnLinks, seconds=1) as examination:
+    with _examined(broken.HangsOnLinks) as examination:
+        assert examination.subject().passed
+        examination.seconds = 2
         found = [examination.result(each.name, "read") for each in CLASSES[:5]]
     assert [result.ending for result in found] == ["hung"] * 3 + ["not run"] * 2
-    assert str(found[0]) == "hung: read('../outside/secret'): no end in 1 s"
+    assert found[0].example.endswith(": no end in 2 s")
     assert str(found[4]) == "not run: it hung 3 times before"
+
+
+def test_who_is_too_slow_for_a_single_case_has_not_passed() -> None:
+    with jail.scratch_directory() as scratch:
+        found = jail.jailed(
+            lambda: Trial(broken.Careful, scratch, seconds=0).run(ATTACKS[0], "read"),
+            scratch=scratch,
+        )
+    assert str(found) == "not run: there was no time for a single case"
 
 
 def test_who_leaks_a_descriptor_when_it_refuses_is_caught_at_that() -> None:

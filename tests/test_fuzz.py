@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +17,10 @@ from safefs.testing import fuzz, jail
 from safefs.testing.card import CLASSES, Examination
 from safefs.testing.trial import Result
 from tests import comparison
+from tests.conftest import PROFILE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 needs_jail = pytest.mark.skipif(jail.kind() is None, reason="needs a jail")
 pytestmark = [needs_jail, pytest.mark.timeout(300)]
@@ -186,6 +190,18 @@ def test_an_fsspec_protocol_gets_the_root_of_the_kit(target: str, said: str) -> 
         assert str(examination.result("dot-dot", "read")).startswith(said)
 
 
+def test_without_hypothesis_it_says_how_to_get_it() -> None:
+    code = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "from safefs.cli import main; sys.exit(main(['fuzz', 'file']))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    said = "safefs: fuzz needs hypothesis; get it with: pip install 'safefs[testing]'\n"
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", said)
+
+
 # -- docs/comparison.md --------------------------------------------------------------------------
 
 
@@ -202,8 +218,14 @@ def test_the_comparison_has_every_class_and_every_subject() -> None:
     assert {len(row) for row in rows} == {len(head)}
 
 
-def test_what_the_comparison_says_of_safefs_is_so() -> None:
-    card = fuzz.examined("safefs.Disk", comparison.ENTRIES[0].load, examples=2, seconds=120)
+def test_what_the_comparison_says_of_safefs_is_so(counted: Callable[..., None]) -> None:
+    began = time.monotonic()
+    examples = {"dev": 2, "ci": 2, "prove": 200}[PROFILE]
+    card = fuzz.examined("safefs.Disk", comparison.ENTRIES[0].load, examples=examples, seconds=300)
+    cases = sum(result.examples for result in card.results)
+    escapes = sum(result.ending == "escaped" for result in card.results)
+    seconds = time.monotonic() - began
+    counted("safefs fuzz on a Disk", f"{cases:,} cases", seconds=seconds, escapes=escapes)
     measured = [row[1] for row in list(comparison.table([card]))[2:]]
     assert [row[1] for row in _table()[2:]] == measured
     assert set(measured) == {"contained"}

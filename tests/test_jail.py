@@ -228,3 +228,12 @@ def test_a_plain_user_has_a_jail_by_a_user_namespace_or_none() -> None:
 
         assert in_child(attempt, uid=NOBODY) in ("user namespace", None)
         assert snapshot(victim) == before
+
+
+def test_a_plain_child_is_confined_by_nothing_and_ends_in_time_all_the_same(tmp_path: Path) -> None:
+    jail.forked(lambda: (tmp_path / "made").touch())
+    assert (tmp_path / "made").exists()
+    with pytest.raises(jail.JailError, match="ZeroDivisionError"):
+        jail.forked(lambda: 1 // 0)
+    with pytest.raises(TimeoutError, match="no answer in 1 s"):
+        jail.forked(signal.pause, seconds=1)

@@ -33,6 +33,7 @@ NEW = b"written by the kit\n"
 _BY_TIME = {second: name for name, second in TIMES.items()}
 _MOST_ANSWERS = 10_000  # of a walk that does not end
 
+_OTHER_NUMBERS = ("uid", "gid", "mode", "dev", "nlink")  # by chance as great as a size
 _WITH_DATA = ("write", "append", "create")
 _REASONS = {"outside"}  # a name of the outside, and also what many an error says
 
@@ -169,6 +170,8 @@ class Arena:
         return None
 
     def _told_by_number(self, key: str, number: float) -> str | None:
+        if key.endswith(_OTHER_NUMBERS):
+            return None
         if key.endswith(("ino", "inode")):
             name = self.stage.inodes.get(int(number))
             return f"told the inode of {name}" if name else None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from safefs.testing.attacks import Call, Case
 from safefs.testing.mounts import check, fork
-from safefs.testing.trial import Result, closing_quietly, without_words
+from safefs.testing.trial import Result, closing_quietly, nothing_shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,9 +75,7 @@ def race(trial: Trial, group: Group, rounds: int) -> Result:
     shown = course.step_by_step() or course.by_chance(rounds)
     if shown is not None:
         return Result(SWAP_RACE, group, "escaped", shown, words, idle, course.run)
-    if not words:
-        return without_words(SWAP_RACE, group, idle, course.run)
-    return Result(SWAP_RACE, group, "contained", "", words, idle, course.run)
+    return nothing_shown(SWAP_RACE, group, words, idle, course.run)
 
 
 class _Course:
@@ -87,7 +85,6 @@ class _Course:
         self._trial = trial
         self._arena = trial.arena
         self._calls = calls
-        self._deadline = time.monotonic() + trial.seconds
         self.run = 0
 
     def step_by_step(self) -> str | None:
@@ -98,7 +95,7 @@ class _Course:
                 when = f"before its file operation {step + 1}"
                 when += ", and put back before the next" if back else ""
                 shown = self._meanwhile(swapper.armed(), call, when, most=1)
-                if shown is not None or time.monotonic() > self._deadline:
+                if shown is not None or time.monotonic() > self._trial.deadline:
                     return shown
                 if swapper.seen <= step:
                     break  # it makes no more than these
@@ -109,7 +106,7 @@ class _Course:
             self._arena.prepare(_LINKS)
             when = f"to and fro without a pause (round {number + 1})"
             shown = self._meanwhile(_pausing_never(self._arena.root), call, when, most=_A_ROUND)
-            if shown is not None or time.monotonic() > self._deadline:
+            if shown is not None or time.monotonic() > self._trial.deadline:
                 return shown
         return None
 

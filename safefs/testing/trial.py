@@ -85,11 +85,13 @@ class Trial:
     make: Callable[[Path], Subject]
     directory: Path
     examples: int = 50
-    seconds: float = 10  # after which no further case is begun
+    seconds: float = 10  # from now on, after which no further case is begun
     note: Callable[[str], None] = lambda _: None
     arena: Arena = field(init=False)
+    deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.deadline = time.monotonic() + self.seconds
         self.arena = Arena(self.directory, note=self.note)
 
     # -- the subject itself --------------------------------------------------------------------
@@ -172,7 +174,7 @@ class Trial:
         if not offered:
             return Result(attack.name, group, "not offered")
         before = _open_now()
-        search = _Search(self.arena, self.make, time.monotonic() + self.seconds)
+        search = _Search(self.arena, self.make, self.deadline)
         shown = search.smallest(attack, offered, self.examples)
         words = tuple(word for word in offered if doing[word])
         idle = tuple(word for word in offered if not doing[word])
@@ -184,9 +186,7 @@ class Trial:
         if left > _OF_ITS_OWN + count // 20:
             said = f"{left} more are open after {count} cases"
             return Result(attack.name, group, "leaks descriptors", said, words, idle, count)
-        if not words:
-            return without_words(attack.name, group, idle, count)
-        return Result(attack.name, group, "contained", "", words, idle, count)
+        return nothing_shown(attack.name, group, words, idle, count)
 
 
 class _Search:
@@ -239,9 +239,21 @@ def say_on_stderr() -> None:
     sys.stdout = sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115  (for good)
 
 
+def nothing_shown(
+    attack: str, group: Group, words: tuple[str, ...], idle: tuple[str, ...], examples: int
+) -> Result:
+    """The result of a trial in which nobody got out: contained, if that means anything."""
+    if not words:
+        return without_words(attack, group, idle, examples)
+    if not examples:
+        return Result(attack, group, "not run", "there was no time for a single case", words, idle)
+    return Result(attack, group, "contained", "", words, idle, examples)
+
+
 def without_words(
     attack: str, group: Group | None, idle: tuple[str, ...], examples: int = 0
 ) -> Result:
+    """The result of a trial of words none of which did what it is for."""
     if not idle:
         return Result(attack, group, "not offered")
     said = f"{', '.join(idle)} of what is plainly inside too"
