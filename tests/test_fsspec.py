@@ -94,6 +94,32 @@ def test_pandas_meets_a_link_planted_beside_a_csv(
     assert outside.read_text() == "secret\n1\n"
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # pyarrow leaves them
+def test_one_disk_serves_those_that_take_a_file_system(documents: Path, outside: Path) -> None:
+    pytest.importorskip("pyarrow")
+    dataset = pytest.importorskip("pyarrow.dataset")
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "x"]})
+    with Disk(documents) as disk:
+        with disk.fs.transaction:
+            frame.to_parquet("/a.parquet", filesystem=disk.fs)
+            assert not disk.exists("a.parquet")
+        assert pd.read_parquet("/a.parquet", filesystem=disk.fs).equals(frame)
+        dataset.write_dataset(
+            dataset.dataset("/a.parquet", filesystem=disk.fs).to_table(),
+            "/parts",
+            filesystem=disk.fs,
+            format="parquet",
+            partitioning=["b"],
+        )
+        assert disk.all_files("parts") == ["parts/x/part-0.parquet", "parts/y/part-0.parquet"]
+        (documents.parent / "secret.parquet").write_bytes((documents / "a.parquet").read_bytes())
+        (documents / "link.parquet").symlink_to("../secret.parquet")
+        with pytest.raises(EscapeError):
+            pd.read_parquet("/link.parquet", filesystem=disk.fs)
+        with pytest.raises(EscapeError):
+            dataset.dataset("/link.parquet", filesystem=disk.fs).to_table()
+
+
 def test_fsspec_knows_the_protocol_by_its_entry_point(storage: Storage) -> None:
     with fsspec.open("safefs://documents/a.txt", "w") as file:
         file.write("hello")
