@@ -102,6 +102,11 @@ class Ending:
     rows: list[Count]
     output: str
 
+    @property
+    def failed(self) -> bool:
+        found = sum((row.escapes or 0) + (row.disagreements or 0) for row in self.rows)
+        return bool(self.status or not self.rows or found)
+
 
 def run(part: Part, place: Path) -> Ending:
     """Run one part to its end."""
@@ -122,15 +127,26 @@ def run(part: Part, place: Path) -> Ending:
     )
     seconds = time.monotonic() - began
     rows = part.rows(json.loads(findings.read_text()), seconds) if findings.exists() else []
-    verdict = "ended well" if not ended.returncode and rows else f"FAILED ({ended.returncode})"
-    print(f"{part.name}: {verdict} after {duration(seconds)}", flush=True)
-    return Ending(part, ended.returncode, seconds, rows, ended.stdout)
+    ending = Ending(part, ended.returncode, seconds, rows, ended.stdout)
+    how = f"FAILED ({ended.returncode})" if ending.failed else "ended well"
+    print(f"{part.name}: {how} after {duration(seconds)}", flush=True)
+    return ending
+
+
+def verdict(endings: Sequence[Ending], parts: int) -> str:
+    """PROVED only where every part there is ran, ended well, and had something to count."""
+    if any(ending.failed for ending in endings):
+        return "NOT PROVED"
+    if len(endings) < parts:
+        return f"ended well, but {parts - len(endings)} of {parts} parts did not run: NOT PROVED"
+    return "PROVED"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    names = [part.name for lane in lanes(0) for part in lane]
     parser = argparse.ArgumentParser(prog="python -m tests.prove", allow_abbrev=False)
     parser.add_argument("--fuzz-minutes", type=float, default=10.0)
-    parser.add_argument("--only", action="append", metavar="PART")
+    parser.add_argument("--only", action="append", metavar="PART", choices=names)
     arguments = parser.parse_args(argv)
     chosen = [
         [part for part in lane if not arguments.only or part.name in arguments.only]
@@ -143,17 +159,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):
         ran = pool.map(lambda lane: [run(part, Path(name)) for part in lane], chosen)
         endings = [ending for lane in ran for ending in lane]
-    failed = [ending for ending in endings if ending.status or not ending.rows]
-    for ending in failed:
+    for ending in (ending for ending in endings if ending.failed):
         print(f"\n-- {ending.part.name} --")
         print("\n".join(ending.output.splitlines()[-_TAIL:]))
     rows = [row for ending in endings for row in ending.rows]
-    bad = sum((row.escapes or 0) + (row.disagreements or 0) for row in rows)
     print(f"\nsafefs {__version__}, Python {platform.python_version()}, {platform.platform()}")
     print("\n".join(table(rows)))
-    verdict = "PROVED" if not failed and not bad else "NOT PROVED"
-    print(f"{verdict}, in {duration(time.monotonic() - began)}")
-    return int(bool(failed or bad))
+    print(f"{verdict(endings, len(names))}, in {duration(time.monotonic() - began)}")
+    return int(any(ending.failed for ending in endings))
 
 
 if __name__ == "__main__":
