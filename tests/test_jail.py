@@ -5,11 +5,14 @@ Every path outside that a test here has the jail attack is a victim of the test'
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,6 +92,89 @@ def test_an_open_directory_of_the_parent_does_not_lead_out(places: tuple[Path, P
         assert jail.jailed(attempt, scratch=scratch) == "Bad file descriptor"
     finally:
         os.close(fd)
+
+
+@needs_jail
+@pytest.mark.parametrize("highest", [False, True])
+def test_no_directory_is_inherited_under_any_number(
+    highest: bool,
+    places: tuple[Path, Path],
+) -> None:
+    """Standard input may be one (``< /``), and numbers may be higher than is usual."""
+    scratch, victim = places
+    fd = os.open(victim, os.O_RDONLY | os.O_DIRECTORY)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    number = min(70_000, limits[1] % 2**31 - 1) if highest else 0
+
+    def attempt() -> str:
+        try:
+            os.unlink("d/f", dir_fd=number)
+        except OSError as error:
+            return errno.errorcode[error.errno or 0]
+        return "unlinked"
+
+    def outer() -> str:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], number + 1), limits[1]))
+        os.dup2(fd, number)
+        return jail.jailed(attempt, scratch=scratch)
+
+    try:
+        assert in_child(outer) in ("EBADF", "ENOTDIR")
+    finally:
+        os.close(fd)
+
+
+@needs_jail
+def test_who_comes_back_twice_is_not_believed(places: tuple[Path, Path]) -> None:
+    """A subject that forks goes on in both: the one that answers first need not be the true one."""
+    scratch, _ = places
+
+    def twice() -> int:
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+        return child
+
+    with pytest.raises(jail.JailError, match="more than one process came back"):
+        jail.jailed(twice, scratch=scratch)
+
+
+@needs_jail
+def test_a_garbled_answer_is_a_death(places: tuple[Path, Path]) -> None:
+    scratch, _ = places
+
+    def garble() -> int:
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                os.write(int(name), b"\x80 garbled")
+            except OSError:
+                pass
+        return 1
+
+    with pytest.raises(jail.JailError, match="cannot be read"):
+        jail.jailed(garble, scratch=scratch)
+
+
+def test_a_process_of_several_threads_is_not_confined(places: tuple[Path, Path]) -> None:
+    """Each thread has mounts and capabilities of its own: the others would stay outside."""
+    scratch, victim = places
+
+    def attempt() -> str:
+        done = threading.Event()
+        other = threading.Thread(target=done.wait)
+        other.start()
+        try:
+            jail.confine(scratch)
+        except jail.JailUnavailable as error:
+            return str(error)
+        finally:
+            done.set()
+            other.join()
+        shutil.rmtree(victim, ignore_errors=True)
+        return "confined"
+
+    if jail.kind() is not None:
+        assert jail.forked(attempt) == "other threads run here, and would stay outside"
 
 
 @needs_jail

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import errno
+import io
 import os
 import pickle
 import select
@@ -25,7 +26,7 @@ import sys
 import tempfile
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
@@ -130,7 +131,7 @@ def _in_child(
         raise TimeoutError(f"no answer in {seconds:g} s")
     if not sent:
         raise JailError(f"died: {_told(status)}")
-    ending, answer = pickle.loads(sent)  # noqa: S301  (what our own child has said)
+    ending, answer = _the_one_answer(sent)
     if ending == "unavailable":
         raise JailUnavailable(answer)
     if ending == "raised":
@@ -139,14 +140,36 @@ def _in_child(
     return told
 
 
+def _the_one_answer(sent: bytes) -> tuple[str, object]:
+    """What our own child has said; who forks comes back twice, and then neither is believed."""
+    stream = io.BytesIO(sent)
+    try:
+        ending, answer = pickle.load(stream)  # noqa: S301  (our own child's)
+    except Exception as error:
+        raise JailError(f"died: what it said cannot be read ({type(error).__name__})") from error
+    if stream.read(1):
+        raise JailError("died: it forked, and more than one process came back")
+    return ending, answer
+
+
+def _close_all_but(kept: int) -> None:
+    """The standard three and one more stay open; a directory among the three does not."""
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    os.closerange(3, kept)
+    os.closerange(max(3, kept + 1), highest + 1)
+    for fd in range(3):
+        with suppress(OSError):
+            if stat.S_ISDIR(os.fstat(fd).st_mode):  # it would lead out
+                os.dup2(os.open(os.devnull, os.O_RDWR), fd)
+
+
 def _be_the_child(
     word: str | None, function: Callable[[], object], scratch: Path, write_end: int
 ) -> NoReturn:
     result: tuple[str, object]
     try:
         os.setsid()
-        os.closerange(3, write_end)
-        os.closerange(write_end + 1, 1 << 16)
+        _close_all_but(write_end)
         try:
             if word is not None:
                 _confine(word, scratch)
@@ -208,7 +231,8 @@ def confine(scratch: Path) -> str:
     """From here on this process, and all it starts, can write only beneath ``scratch``.
 
     Irreversible. Returns the kind of jail. Raises ``JailUnavailable``; then the process may be half
-    in, and should end. Descriptors that are already open stay what they are: close them first.
+    in, and should end; also where other threads run, as mounts and capabilities are a thread's own.
+    Descriptors that are already open stay what they are: close them first.
     """
     word = kind()
     if word is None:
@@ -218,6 +242,8 @@ def confine(scratch: Path) -> str:
 
 
 def _confine(word: str, scratch: Path) -> None:
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise JailUnavailable("other threads run here, and would stay outside")
     check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
     scratch = scratch.absolute()
     if word == "nobody":
@@ -335,7 +361,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if child == 0:
         try:
             os.setsid()
-            os.closerange(3, 1 << 16)
+            _close_all_but(2)
             _confine(word, arguments.scratch)
             os.execvp(arguments.command[0], arguments.command)  # noqa: S606
         except (OSError, JailUnavailable) as error:
