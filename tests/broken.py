@@ -248,6 +248,48 @@ class TellsSizesInAnObject(Careful):
         return Entry(os.stat(self.at(path)))
 
 
+class Remembers(Careful):
+    """What was inside once is taken to be there for good."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.good: set[str] = set()
+
+    def read(self, path: str) -> bytes:
+        if path in self.good:
+            return Path(self.at(path)).read_bytes()
+        data = super().read(path)
+        self.good.add(path)
+        return data
+
+
+class RefusesOnce(Careful):
+    """Refuses, and remembers only that it has looked."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.seen: set[str] = set()
+
+    def read(self, path: str) -> bytes:
+        if path in self.seen:
+            return Path(self.at(path)).read_bytes()
+        self.seen.add(path)
+        return super().read(path)
+
+
+class IsElsewhere(Subject):
+    """Sees nothing of the root: what is written goes to some other place."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, path: str) -> bytes:
+        raise FileNotFoundError(path)
+
+    def write(self, path: str, data: bytes) -> None:
+        (self.root.parent / "written").write_bytes(data)
+
+
 class CopiesByName(Careful):
     def copy(self, source: str, target: str) -> None:
         shutil.copyfile(self.at(source), self.at(target))

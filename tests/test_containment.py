@@ -26,6 +26,7 @@ from safefs.testing.attacks import ATTACKS, INSIDE, OUTSIDE
 from safefs.testing.card import CLASSES, Examination, verdict
 from safefs.testing.oracle import Directory, File, Link, Node, resolve
 from safefs.testing.scratch import snapshot
+from safefs.testing.swaps import race
 from safefs.testing.trial import Trial
 from tests import broken
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from safefs.testing.attacks import Attack, Case, Group
     from safefs.testing.subjects import Subject
-    from safefs.testing.trial import Ending
+    from safefs.testing.trial import Ending, Result
 
 PROJECT = Path(__file__).parent.parent
 needs_jail = pytest.mark.skipif(jail.kind() is None, reason="needs a jail")
@@ -171,6 +172,21 @@ BITES: tuple[tuple[str, Group, type, str], ...] = (
         "read",
         broken.TellsSizes,
         "size('l') through l => ../outside/secret: told the size of outside/secret",
+    ),
+    (
+        "link to a file",
+        "read",
+        broken.RefusesOnce,
+        "read('l') through l => ../outside/secret: returned the content of outside/secret",
+    ),
+    (
+        "swap race",
+        "read",
+        broken.Remembers,
+        (
+            "read('d/g') while d is exchanged for a link to ../outside "
+            "before it is called again: returned the content of outside/g"
+        ),
     ),
     (
         "metadata",
@@ -376,7 +392,7 @@ def test_each_object_outside_is_told_by_its_size() -> None:
         (broken.Exits, "died", "read('f'): SystemExit: 3"),
         (broken.LeaksDescriptors, "leaks descriptors", "more are open after 12 rounds"),
         (broken.LeaksWhenMade, "leaks descriptors", "more are open after 12 rounds"),
-        (broken.RefusesEverything, "refuses everything", "read, remove of what is plainly inside"),
+        (broken.RefusesEverything, "refuses everything", "read of what is plainly inside"),
         (broken.OffersNothing, "not offered", ""),
         (lambda root: str(root), "no subject", "TypeError: the kit cannot ask a str; give it"),
     ],
@@ -392,6 +408,42 @@ def test_what_is_no_subject_is_reported_as_what_it_is(
         found = {examination.result("dot-dot", group).ending for group in ("read", "write")}
     assert "contained" not in found or ending == "leaks descriptors"
     assert verdict([result]) == ending
+
+
+def test_who_is_too_slow_to_be_tried_enough_does_not_pass_by_it() -> None:
+    def tried() -> list[Result]:
+        trial = Trial(broken.Careful, Path.cwd(), examples=200, seconds=60)
+        trial.arena.prepare = _but_late(trial, trial.arena.prepare, calls=30)
+        dot_dot = next(each for each in ATTACKS if each.name == "dot-dot")
+        return [trial.run(dot_dot, "read"), race(trial, "read", rounds=2)]
+
+    with jail.scratch_directory() as scratch:
+        found = jail.jailed(tried, scratch=scratch)
+    assert [result.ending for result in found] == ["too slow"] * 2, found
+    assert found[0].example.endswith(" of 200 cases in 60 s")
+    assert verdict(found) == "too slow"
+    assert not any(result.passed for result in found)
+
+
+def _but_late(trial: Trial, prepare: Callable[..., None], *, calls: int) -> Callable[..., None]:
+    """Time is up after so many preparations, however long they took."""
+    left = iter(range(calls))
+
+    def prepared(*links: Any) -> None:
+        if next(left, None) is None:
+            trial.deadline = 0
+        prepare(*links)
+
+    return prepared
+
+
+def test_who_sees_nothing_of_the_root_is_asked_to_write_nothing(victim: Path) -> None:
+    """It may be a bucket of somebody's, where what the kit writes and removes is not its own."""
+    with _examined(broken.IsElsewhere) as examination:
+        result = examination.subject()
+        found = {examination.result("dot-dot", group).ending for group in ("write", "delete")}
+    assert (result.ending, result.idle) == ("refuses everything", ("read",))
+    assert found == {"refuses everything"}
 
 
 def test_who_hangs_at_an_attack_only_is_tried_three_times_and_no_more() -> None:

@@ -34,6 +34,7 @@ _BY_TIME = {second: name for name, second in TIMES.items()}
 _MOST_ANSWERS = 10_000  # of a walk that does not end
 
 _OTHER_NUMBERS = ("uid", "gid", "mode", "dev", "nlink")  # by chance as great as a size
+_READING = ("read", "exists", "size", "stat", "list", "walk", "glob")
 _WITH_DATA = ("write", "append", "create")
 _REASONS = {"outside"}  # a name of the outside, and also what many an error says
 
@@ -74,10 +75,12 @@ class Arena:
         """What shows that the subject got out in this case, on one line; None if nothing does."""
         self.prepare(case.links)
         self._note(str(case))
-        outcomes = self._perform(make, [case.call] + ([case.twin] if case.twin else []))
-        return self.evidence(case, outcomes)
+        calls = [case.call] + ([case.twin] if case.twin else [])
+        if case.call.word in _READING:
+            calls *= 2  # who remembers may say the second time what was refused the first time
+        return self.evidence(case, self._perform(make, calls))
 
-    def evidence(self, case: Case, outcomes: list[Outcome], *, apart: bool = True) -> str | None:
+    def evidence(self, case: Case, outcomes: list[Outcome]) -> str | None:
         """The first that shows, of what has changed, was told, was copied in, was told apart."""
         known = self._known(case)
         for found in (
@@ -85,7 +88,7 @@ class Arena:
             *(self._told(outcome.value, known) for outcome in outcomes),
             *(self._told_by_error(outcome.error, known) for outcome in outcomes),
             self._copied_in(),
-            _apart(outcomes) if apart else None,
+            _apart(outcomes) if case.twin else None,
         ):
             if found:
                 return found
@@ -196,10 +199,11 @@ class Arena:
 
 
 def _apart(outcomes: list[Outcome]) -> str | None:
-    if len({repr(outcome.shown) for outcome in outcomes}) < 2:
-        return None
-    ends = ", then ".join(map(str, outcomes))
-    return f"told what is there outside from what is not ({ends})"
+    """Of a call and its twin, once or more often."""
+    for one, other in zip(outcomes[::2], outcomes[1::2], strict=True):
+        if repr(one.shown) != repr(other.shown):
+            return f"told what is there outside from what is not ({one}, then {other})"
+    return None
 
 
 def _came(before: Mapping[str, Portrait], after: Mapping[str, Portrait]) -> tuple[str, str] | None:

@@ -175,6 +175,7 @@ _WORST_FIRST: tuple[Ending, ...] = (
     "escaped",
     "died",
     "hung",
+    "too slow",
     "leaks descriptors",
     "refuses everything",
     "not run",

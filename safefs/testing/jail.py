@@ -29,7 +29,7 @@ import traceback
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from safefs.testing.mounts import check, fork, rebind, unshare_mounts
 
@@ -140,7 +140,7 @@ def _in_child(
     return told
 
 
-def _the_one_answer(sent: bytes) -> tuple[str, object]:
+def _the_one_answer(sent: bytes) -> tuple[str, Any]:
     """What our own child has said; who forks comes back twice, and then neither is believed."""
     stream = io.BytesIO(sent)
     try:

@@ -1,9 +1,10 @@
 """The race: a directory is exchanged for a link to the outside while an operation is under way.
 
-Twice over. First step by step: Python tells of most file operations before they are made (audit
-events), so a subject written in Python has the directory exchanged before its first, its second,
-its third ..., and also exchanged and put back. Then by chance, for whatever makes its calls
-elsewhere: another process exchanges the two without a pause, for a bounded number of rounds.
+Three times over. First step by step: Python tells of most file operations before they are made
+(audit events), so a subject written in Python has the directory exchanged before its first, its
+second, its third ..., and also exchanged and put back. Then between two calls that are alike, for
+who remembers what it has found out. Then by chance, for whatever makes its calls elsewhere: another
+process exchanges the two without a pause, for a bounded number of rounds.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from safefs.testing.attacks import Call, Case
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from safefs.testing.arena import Outcome
     from safefs.testing.attacks import Group
+    from safefs.testing.subjects import Subject
     from safefs.testing.trial import Trial
 
 SWAP_RACE = "swap race"
@@ -72,10 +75,11 @@ def race(trial: Trial, group: Group, rounds: int) -> Result:
     if not offered:
         return Result(SWAP_RACE, group, "not offered")
     course = _Course(trial, [call for call in _CALLS[group] if call.word in offered])
-    shown = course.step_by_step() or course.by_chance(rounds)
+    shown = course.step_by_step() or course.between_two() or course.by_chance(rounds)
     if shown is not None:
         return Result(SWAP_RACE, group, "escaped", shown, words, idle, course.run)
-    return nothing_shown(SWAP_RACE, group, words, idle, course.run)
+    late = f"only {course.run} calls in {trial.seconds:g} s" if course.late else ""
+    return nothing_shown(SWAP_RACE, group, words, idle, course.run, late=late)
 
 
 class _Course:
@@ -86,6 +90,7 @@ class _Course:
         self._arena = trial.arena
         self._calls = calls
         self.run = 0
+        self.late = False  # whether time ran out before each call had met each kind of exchange
 
     def step_by_step(self) -> str | None:
         for call, back in ((call, back) for call in self._calls for back in (False, True)):
@@ -95,7 +100,7 @@ class _Course:
                 when = f"before its file operation {step + 1}"
                 when += ", and put back before the next" if back else ""
                 shown = self._meanwhile(swapper.armed(), call, when, most=1)
-                if shown is not None or time.monotonic() > self._trial.deadline:
+                if shown is not None or self._out_of_time():
                     return shown
                 if swapper.seen <= step:
                     break  # it makes no more than these
@@ -106,9 +111,24 @@ class _Course:
             self._arena.prepare(_LINKS)
             when = f"to and fro without a pause (round {number + 1})"
             shown = self._meanwhile(_pausing_never(self._arena.root), call, when, most=_A_ROUND)
-            if shown is not None or time.monotonic() > self._trial.deadline:
+            if shown is not None:
+                return shown
+            if time.monotonic() > self._trial.deadline:
+                self.late |= not number and call != self._calls[-1]
+                return None
+        return None
+
+    def between_two(self) -> str | None:
+        for call in self._calls:
+            self._arena.prepare(_LINKS)
+            shown = self._meanwhile(nullcontext(), call, "before it is called again", most=0)
+            if shown is not None or self._out_of_time():
                 return shown
         return None
+
+    def _out_of_time(self) -> bool:
+        self.late |= time.monotonic() > self._trial.deadline
+        return self.late
 
     def _meanwhile(
         self, moving: AbstractContextManager[None], call: Call, when: str, *, most: int
@@ -121,10 +141,19 @@ class _Course:
         except Exception:  # noqa: BLE001  (whatever a subject refuses by)
             return None
         with closing_quietly(subject), moving:
-            outcomes = [self._arena.perform(subject, each) for each in _repeated(call, most)]
+            if most:
+                outcomes = [self._arena.perform(subject, each) for each in _repeated(call, most)]
+            else:
+                outcomes = self._twice(subject, call)
         self.run += len(outcomes)
-        shown = self._arena.evidence(case, outcomes, apart=False)
+        shown = self._arena.evidence(case, outcomes)
         return None if shown is None else f"{story}: {shown}"
+
+    def _twice(self, subject: Subject, call: Call) -> list[Outcome]:
+        first = self._arena.perform(subject, call)
+        with suppress(OSError):  # it has just removed or renamed one of them
+            _exchange(*_names(self._arena.root))
+        return [first, self._arena.perform(subject, call)]
 
 
 def _repeated(call: Call, most: int) -> Iterator[Call]:

@@ -36,6 +36,7 @@ Ending = Literal[
     "refuses everything",
     "leaks descriptors",
     "hung",
+    "too slow",
     "died",
     "no subject",
     "not run",
@@ -108,7 +109,10 @@ class Trial:
         except Exception as error:  # noqa: BLE001  (whatever it cannot be made by)
             said = " ".join(f"{type(error).__name__}: {error}".split())
             return Result(SUBJECT, None, "no subject", said)
-        doing = {word: self.does(word) for word in (ALL_WORDS if all_words else READ_WORDS)}
+        doing = {word: self.does(word) for word in READ_WORDS}
+        elsewhere = False in doing.values() and True not in doing.values()
+        if all_words and not elsewhere:  # who sees nothing of the root may be far away: a bucket
+            doing |= {word: self.does(word) for word in ALL_WORDS if word not in READ_WORDS}
         words = tuple(word for word, done in doing.items() if done)
         idle = tuple(word for word, done in doing.items() if done is False)
         if not words:
@@ -174,7 +178,7 @@ class Trial:
         if not offered:
             return Result(attack.name, group, "not offered")
         before = _open_now()
-        search = _Search(self.arena, self.make, self.deadline)
+        search = _Search(self)
         shown = search.smallest(attack, offered, self.examples)
         words = tuple(word for word in offered if doing[word])
         idle = tuple(word for word in offered if not doing[word])
@@ -186,17 +190,18 @@ class Trial:
         if left > _OF_ITS_OWN + count // 20:
             said = f"{left} more are open after {count} cases"
             return Result(attack.name, group, "leaks descriptors", said, words, idle, count)
-        return nothing_shown(attack.name, group, words, idle, count)
+        cut = search.late and count * 2 < self.examples
+        late = f"only {count} of {self.examples} cases in {self.seconds:g} s" if cut else ""
+        return nothing_shown(attack.name, group, words, idle, count, late=late)
 
 
 class _Search:
     """Cases already judged, which are not judged again: a subject need not answer twice alike."""
 
-    def __init__(self, arena: Arena, make: Callable[[Path], Subject], deadline: float) -> None:
-        self._arena = arena
-        self._make = make
-        self._deadline = deadline
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
         self.judged: dict[Case, str | None] = {}
+        self.late = False  # whether a case was left unjudged
 
     def smallest(self, attack: Attack, words: list[str], examples: int) -> str | None:
         chosen = settings(
@@ -217,9 +222,10 @@ class _Search:
 
     def _escapes(self, case: Case) -> bool:
         if case not in self.judged:
-            if time.monotonic() > self._deadline:
+            if time.monotonic() > self._trial.deadline:
+                self.late = True
                 return False
-            self.judged[case] = self._arena.judge(self._make, case)
+            self.judged[case] = self._trial.arena.judge(self._trial.make, case)
         return self.judged[case] is not None
 
 
@@ -240,13 +246,24 @@ def say_on_stderr() -> None:
 
 
 def nothing_shown(
-    attack: str, group: Group, words: tuple[str, ...], idle: tuple[str, ...], examples: int
+    attack: str,
+    group: Group,
+    words: tuple[str, ...],
+    idle: tuple[str, ...],
+    examples: int,
+    *,
+    late: str = "",
 ) -> Result:
-    """The result of a trial in which nobody got out: contained, if that means anything."""
+    """The result of a trial in which nobody got out: contained, if that means anything.
+
+    ``late`` says, where time ran out, how much too little was tried.
+    """
     if not words:
         return without_words(attack, group, idle, examples)
     if not examples:
         return Result(attack, group, "not run", "there was no time for a single case", words, idle)
+    if late:
+        return Result(attack, group, "too slow", late, words, idle, examples)
     return Result(attack, group, "contained", "", words, idle, examples)
 
 
