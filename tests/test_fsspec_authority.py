@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -536,9 +537,10 @@ def test_a_storm_of_exchanged_links_leaks_nothing(
     """A name that is a file and a link to the secret, by turns, while it is listed and read."""
     stop = threading.Event()
 
+    os.symlink("../secret", top / "bad")
+    (top / "good").write_text("good")
+
     def exchange() -> None:
-        os.symlink("../secret", top / "bad")
-        (top / "good").write_text("good")
         while not stop.is_set():
             for source in ("bad", "good"):
                 os.link(top / source, top / "next", follow_symlinks=False)
@@ -555,3 +557,48 @@ def test_a_storm_of_exchanged_links_leaks_nothing(
     finally:
         stop.set()
         attacker.join()
+
+
+def test_a_storm_of_exchanged_directories_leads_nobody_out(
+    disk: Disk, top: Path, resolver: str
+) -> None:
+    """A directory and a link to one outside change places while trees are listed and read."""
+    outside = top.parent / "outside"
+    for name in ("b", "c", "deep/e"):
+        for real, content in ((top / "x", "good"), (outside, "secret")):
+            (real / name).parent.mkdir(parents=True, exist_ok=True)
+            (real / name).write_text(content)
+    (outside / "only-outside").write_text("secret")
+    (top / "y").symlink_to("../outside")
+    stop = threading.Event()
+
+    def exchange() -> None:
+        while not stop.is_set():
+            os.rename(top / "x", top / "z")
+            os.rename(top / "y", top / "x")
+            os.rename(top / "x", top / "y")
+            os.rename(top / "z", top / "x")
+
+    fs = disk.fs
+    names = ["/x/b", "/x/c", "/x/deep/e", "/y/b", "/y/c"]
+    attacker = threading.Thread(target=exchange)
+    attacker.start()
+    try:
+        for _ in range(60):
+            assert set(fs.cat(names, on_error="omit").values()) <= {b"good"}
+            found = [*fs.find("/"), *fs.find("/", detail=True), *fs.glob("/**"), *fs.glob("/x/*")]
+            found += [f"{at}/{name}" for at, _, files in fs.walk("/x") for name in files]
+            assert not [name for name in found if "only-outside" in name]
+            fs.du("/")
+            for path in ("/x/new", "/y/new", "/x/deep/new"):
+                with suppress(OSError):
+                    fs.open(path, "wb").close()
+                with suppress(OSError), fs.transaction:
+                    fs.open(path, "wb").close()
+                with suppress(OSError):
+                    fs.rm(path)
+    finally:
+        stop.set()
+        attacker.join()
+    assert sorted(os.listdir(outside)) == ["b", "c", "deep", "only-outside"]
+    assert os.listdir(outside / "deep") == ["e"]
