@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -129,6 +130,15 @@ def counted(record_property: Callable[[str, object], None]) -> Callable[..., Non
         record_property("counted", Count(what, how_many, seconds, escapes, disagreements))
 
     return count
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Coverage is for other tests to take: traced, thousands of runs take twice as long."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
 
 
 _failed = pytest.StashKey[bool]()

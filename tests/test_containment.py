@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parent.parent
 needs_jail = pytest.mark.skipif(jail.kind() is None, reason="needs a jail")
-pytestmark = [needs_jail, pytest.mark.timeout(300)]
+pytestmark = [needs_jail, pytest.mark.timeout(300), pytest.mark.usefixtures("untraced")]
 
 BITES: tuple[tuple[str, Group, type, str], ...] = (
     (

@@ -15,7 +15,7 @@ from tests.conftest import PROFILE
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("untraced")]
 
 
 class _Ours(ContainmentSuite):

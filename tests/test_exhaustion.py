@@ -18,6 +18,8 @@ from safefs.testing.scratch import Scratch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 _STEP = 117  # of all trees, every so many: each kind of first entry, and all sizes, are among them
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import sys
 from contextlib import closing, nullcontext, suppress
 from typing import TYPE_CHECKING
 
@@ -29,15 +28,6 @@ pytestmark = pytest.mark.timeout(1800)
 
 DANGEROUS = [each for each in OPERATIONS if each.dangerous]
 OTHERS = [each for each in OPERATIONS if not each.dangerous]
-
-
-@pytest.fixture
-def untraced() -> Iterator[None]:
-    """Coverage is for other tests to take: traced, these many runs take twice as long."""
-    tracer = sys.gettrace()
-    sys.settrace(None)
-    yield
-    sys.settrace(tracer)
 
 
 @pytest.mark.usefixtures("untraced")

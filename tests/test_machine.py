@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 _LIFE = settings(stateful_step_count=50)
 # To be caught is enough; the smallest life that shows it need not be looked for.
 _CATCH = settings(_LIFE, phases=[Phase.generate], max_examples=100, derandomize=True)

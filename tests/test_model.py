@@ -347,6 +347,7 @@ def test_a_portrait_tells_of_a_name_outside_the_tree(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(3600)
+@pytest.mark.usefixtures("untraced")
 @settings(max_examples=4 * settings().max_examples)
 @given(name=st.sampled_from(list(OPERATIONS)), tree=trees(), paths=st.tuples(_PATHS, _PATHS))
 def test_root_ends_as_the_model_does_on_both_resolvers(

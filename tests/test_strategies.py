@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
     from safefs.testing.scratch import Scratch
 
-pytestmark = pytest.mark.timeout(900)  # at the full counts, beside other work
+# The time is that of the full counts, beside other work.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("untraced")]
 MANY = settings(max_examples=3 * settings().max_examples)
 HALF = MOST_UPS // 2
 
