@@ -495,6 +495,19 @@ def test_put_and_get(fs: SafeFileSystem, tmp_path: Path) -> None:
     assert buffer.getvalue() == b"one"
 
 
+def test_put_file_creates_only_where_there_is_nothing(fs: SafeFileSystem, tmp_path: Path) -> None:
+    (tmp_path / "local").write_text("new")
+    fs.put_file(str(tmp_path / "local"), "documents/sub/a", mode="create")
+    fs.pipe("documents/b", b"old")
+    for source in (str(tmp_path / "local"), "safefs://documents/sub/a"):
+        with pytest.raises(FileExistsError):
+            fs.put_file(source, "documents/b", mode="create")
+        fs.put_file(source, f"documents/{len(source)}", mode="create")
+        assert fs.cat(f"documents/{len(source)}") == b"new"
+    assert fs.cat("documents/b") == b"old"
+    assert fs.cat("documents/sub/a") == b"new"
+
+
 READS: dict[str, Callable[[SafeFileSystem, str], object]] = {
     "info": lambda fs, path: fs.info(path),
     "ls": lambda fs, path: fs.ls(path),

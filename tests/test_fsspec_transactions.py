@@ -188,6 +188,19 @@ def test_the_file_system_of_a_disk_is_one_in_its_transaction(top: Path) -> None:
         assert held() is None  # and keeps no disk alive
 
 
+def test_touching_takes_part(single: Any) -> None:
+    single.pipe("/a", b"one")
+    before = single.modified("/a")
+    with single.transaction:
+        single.touch("/a", truncate=False)  # a new time is no content, and is set at once
+        assert single.modified("/a") >= before
+        single.touch("/new", truncate=False)
+        single.touch("/a")
+        assert single.find("/") == ["/a"]
+        assert single.size("/a") == 3
+    assert single.du("/", total=False) == {"/a": 0, "/new": 0}
+
+
 def test_a_transaction_without_a_block(fs: SafeFileSystem) -> None:
     fs.start_transaction()
     fs.pipe("d/a", b"one")

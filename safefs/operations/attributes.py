@@ -43,7 +43,12 @@ def lstat(handle: Handle, path: RelPath) -> os.stat_result:
 
 def look(handle: Handle, path: RelPath) -> tuple[os.stat_result, bool]:
     """The stat of what the path leads to, and whether the entry itself is a link."""
-    found = lstat(handle, path)
+    if handle.checked:
+        handle.permit(path, writes=False)
+    if _is_one_name(handle, path):
+        found = _stat_name(handle, path)
+    else:
+        found = _stat_opened(handle, path, _ENTRY)
     return (stat(handle, path), True) if S_ISLNK(found.st_mode) else (found, False)
 
 

@@ -234,9 +234,8 @@ class Contents(Searching):
         and gives it a new time.
         """
         place = self._place(path)
-        if self._intrans:
-            if truncate or not self.exists(path):
-                self._write(place, Body(b""))
+        if self._intrans and (truncate or not self.exists(path)):
+            self._write(place, Body(b""))
             return
         driver, rel = place.driver, place.rel
         mode = "wb" if truncate else "xb"
