@@ -146,9 +146,27 @@ def test_a_module_that_does_not_end_or_dies_when_imported_is_a_bad_subject(
     (mine / "deadly.py").write_text("import os; os._exit(7)")
     status, out, _ = _fuzzed(capfd, "--seconds", "1", "sleepy:thing")
     assert (status, out.splitlines()[0]) == (1, f"sleepy:thing: hung (jail: {jail.kind()})")
+    (mine / "deaf.py").write_text(
+        "import signal, time\n"
+        "for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGINT):\n"
+        "    signal.signal(number, signal.SIG_IGN)\n"
+        "time.sleep(1000)"
+    )
+    status, out, _ = _fuzzed(capfd, "--seconds", "1", "deaf:thing")
+    assert (status, out.splitlines()[0]) == (1, f"deaf:thing: hung (jail: {jail.kind()})")
     status, out, _ = _fuzzed(capfd, "deadly:thing")
     assert (status, out.splitlines()[0]) == (1, f"deadly:thing: died (jail: {jail.kind()})")
     assert "exit status 7" in out
+
+
+def test_a_jail_that_is_not_to_be_had_after_all_is_said_and_nothing_is_run(
+    mine: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jail, "_mount_all_read_only_but", lambda *_, **__: None)
+    monkeypatch.setattr(jail, "_give_up_root", lambda *_, **__: None)
+    status, out, _ = _fuzzed(capfd, "mine:Leaks")
+    assert status == 1
+    assert "not run: no jail" in out
 
 
 def test_a_subject_that_cannot_be_made_is_no_subject_and_fails_every_class(

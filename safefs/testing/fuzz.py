@@ -16,13 +16,12 @@ A target is one of
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
 from dataclasses import asdict, dataclass
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from safefs.testing import jail
 from safefs.testing.adapters import FsspecSubject
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from safefs.testing.trial import Ending
 
     Make = Callable[[Path], object]
+    Answer = TypeVar("Answer")
 
 
 class BadTargetError(ValueError):
@@ -92,21 +92,24 @@ def fuzz(target: str, *, examples: int = 50, seconds: float = 30) -> Card:
 def examined(
     name: str, load: Callable[[], Make], *, examples: int = 50, seconds: float = 30
 ) -> Card:
-    """The report card of what ``load`` gives. It is called once, in the jail.
+    """The report card of what ``load`` gives. It is called in the jail, and nowhere else.
 
-    ``load`` gives a callable that gets the root directory, as ``Examination`` does.
+    ``load`` gives a callable that gets the root directory, as ``Examination`` does. It is called
+    in a child of its own first, to see that it comes to an end.
     """
     word = jail.kind()
 
-    def run() -> list[Result] | str:
+    def loads() -> str:
         say_on_stderr()
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
-            make = load()
+            load()
         except BadTargetError as error:
             return str(error)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        return ""
+
+    def run() -> list[Result]:
+        say_on_stderr()
+        make = load()
         warm_up()  # here, as it leaves a directory where it is
         with Examination(make, examples, seconds, confined=word is not None) as examination:
             return examination.results()
@@ -115,22 +118,36 @@ def examined(
     limit = (2 + sum(len(each.groups) for each in CLASSES)) * seconds + 60
     with jail.scratch_directory() as scratch:
         try:
-            if word is None:
-                answer = jail.forked(run, seconds=limit)
-            else:
-                answer = jail.jailed(run, scratch=scratch, seconds=limit)
-        except (TimeoutError, jail.JailError) as error:
-            return Card(name, word, (_without_card(error, seconds),))
-    if isinstance(answer, str):
-        raise BadTargetError(answer)
-    return Card(name, word, tuple(answer))
+            wrong = _in_child(loads, scratch, seconds)
+        except TimeoutError:
+            return _bad(name, "hung", f"it cannot be imported in {seconds:g} s")
+        except (jail.JailError, jail.JailUnavailable) as error:
+            return _bad(name, _ending(error), str(error))
+        if wrong:
+            raise BadTargetError(wrong)
+        try:
+            results = _in_child(run, scratch, limit)
+        except (TimeoutError, jail.JailError, jail.JailUnavailable) as error:
+            return _bad(name, _ending(error), str(error))
+    return Card(name, word, tuple(results))
 
 
-def _without_card(error: Exception, seconds: float) -> Result:
-    if str(error) == f"died: signal {signal.SIGALRM}":
-        return Result(SUBJECT, None, "hung", f"it cannot be imported in {seconds:g} s")
-    ending: Ending = "hung" if isinstance(error, TimeoutError) else "died"
-    return Result(SUBJECT, None, ending, str(error).strip().splitlines()[-1])
+def _in_child(function: Callable[[], Answer], scratch: Path, seconds: float) -> Answer:
+    """In the jail, or where there is none in a plain child, in which ``Examination`` knows it."""
+    if jail.kind() is None:
+        return jail.forked(function, seconds=seconds)
+    return jail.jailed(function, scratch=scratch, seconds=seconds)
+
+
+def _bad(name: str, ending: Ending, said: str) -> Card:
+    result = Result(SUBJECT, None, ending, said.strip().splitlines()[-1])
+    return Card(name, jail.kind(), (result,))
+
+
+def _ending(error: Exception) -> Ending:
+    if isinstance(error, jail.JailUnavailable):
+        return "not run"
+    return "hung" if isinstance(error, TimeoutError) else "died"
 
 
 def factory(target: str, here: Path) -> Make:
