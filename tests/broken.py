@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -288,6 +289,23 @@ class IsElsewhere(Subject):
 
     def write(self, path: str, data: bytes) -> None:
         (self.root.parent / "written").write_bytes(data)
+
+
+class ReadsInCapitals(Careful):
+    def read(self, path: str) -> bytes:
+        data = Path(self.at(path)).read_bytes()
+        return data if data == b"inside" else data.upper().replace(b":", b" ")
+
+
+class TellsSizesAsText(Careful):
+    def stat(self, path: str) -> object:
+        return {"kind": 1, "size": str(os.stat(self.at(path)).st_size)}
+
+
+class TellsTimesAsText(Careful):
+    def stat(self, path: str) -> object:
+        changed = datetime.fromtimestamp(os.stat(self.at(path)).st_mtime, UTC)
+        return {"kind": 1, "changed": changed.isoformat()}
 
 
 class CopiesByName(Careful):

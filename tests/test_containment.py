@@ -189,6 +189,24 @@ BITES: tuple[tuple[str, Group, type, str], ...] = (
         ),
     ),
     (
+        "link to a file",
+        "read",
+        broken.ReadsInCapitals,
+        "read('l') through l => ../outside/secret: returned 4001 bytes that stand nowhere inside",
+    ),
+    (
+        "metadata",
+        "read",
+        broken.TellsSizesAsText,
+        "stat('l') through l => ../outside/secret: told the size of outside/secret",
+    ),
+    (
+        "metadata",
+        "read",
+        broken.TellsTimesAsText,
+        "stat('l') through l => ../outside/secret: told the time of outside/secret",
+    ),
+    (
         "metadata",
         "read",
         broken.TellsSizesInAnObject,

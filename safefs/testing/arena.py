@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from safefs.testing.attacks import OUTSIDE
+from safefs.testing.attacks import INSIDE, OUTSIDE
 from safefs.testing.scratch import filled
 from safefs.testing.stage import MARK, NAMES, SIZES, TIMES, Stage
 from safefs.testing.subjects import NotOffered
@@ -87,6 +87,7 @@ class Arena:
             self.changed(),
             *(self._told(outcome.value, known) for outcome in outcomes),
             *(self._told_by_error(outcome.error, known) for outcome in outcomes),
+            self._not_of_the_inside(case, outcomes),
             self._copied_in(),
             _apart(outcomes) if case.twin else None,
         ):
@@ -155,11 +156,29 @@ class Arena:
                 return f"returned the content of {content}"
             if isinstance(leaf, str | bytes):
                 named |= _outside_names(leaf) - known
+                for number in _numbers_in(leaf):
+                    if found := self._told_by_number(key, number):
+                        return found
             elif isinstance(leaf, int | float) and not isinstance(leaf, bool):
                 found = self._told_by_number(key, leaf)
                 if found:
                     return found
         return f"named {min(named)}, which is outside" if named else None
+
+    def _not_of_the_inside(self, case: Case, outcomes: list[Outcome]) -> str | None:
+        """Whatever was made of it, packed or in capitals: it stands nowhere inside.
+
+        The text of a link does, for who reads a link as a file.
+        """
+        if case.call.word != "read":
+            return None
+        texts = [filled(self.stage.scratch, text).encode() for _, text in case.links]
+        known = {b"", NEW, *INSIDE.values(), *texts}
+        for value in (outcome.value for outcome in outcomes):
+            content = value.encode("utf-8", "replace") if isinstance(value, str) else value
+            if isinstance(content, bytes | bytearray | memoryview) and bytes(content) not in known:
+                return f"returned {len(content)} bytes that stand nowhere inside"
+        return None
 
     def _told_by_error(self, error: object, known: set[str]) -> str | None:
         """Numbers are left out: errno, positions and the like are no sizes."""
@@ -249,6 +268,18 @@ def _outside_names(text: str | bytes) -> set[str]:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     return NAMES.intersection(_parts(text))
+
+
+def _numbers_in(text: str | bytes) -> Iterator[float]:
+    """A number or a time that is told as text."""
+    shown = os.fsdecode(text) if isinstance(text, bytes) else text
+    if shown.isascii() and shown.isdecimal() and len(shown) < 20:
+        yield int(shown)
+    elif "-" in shown[:8]:
+        with suppress(ValueError):
+            for _, number in leaves(datetime.fromisoformat(shown)):
+                if isinstance(number, float):
+                    yield number
 
 
 def _parts(text: str) -> list[str]:
