@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from safefs.testing.oracle import Directory
 
 _SHOWN = 20  # disagreements that are printed
+_LEAST = 1_000_000  # cases, or it was not the whole
 
 
 def _resolving(sizes: range, targets: tuple[str, ...], share: slice) -> exhaustion.Tally:
@@ -97,7 +98,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = run(arguments.jobs, arguments.part)
     if arguments.json:
         arguments.json.write_text(json.dumps({name: asdict(each) for name, each in found.items()}))
-    return any(tally.disagreements for tally in found.values())
+    cases = sum(tally.cases for tally in found.values())
+    if not arguments.part and cases < _LEAST:
+        print(f"only {cases:,} cases, where the whole has at least {_LEAST:,}")
+        return 1
+    return int(any(tally.disagreements for tally in found.values()))
 
 
 if __name__ == "__main__":
