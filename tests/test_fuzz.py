@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from safefs.cli import main
-from safefs.testing import fuzz, jail
+from safefs.testing import confinement, fuzz, jail
 from safefs.testing.card import CLASSES, Examination
 from safefs.testing.trial import Result
 from tests import comparison
@@ -162,8 +162,8 @@ def test_a_module_that_does_not_end_or_dies_when_imported_is_a_bad_subject(
 def test_a_jail_that_is_not_to_be_had_after_all_is_said_and_nothing_is_run(
     mine: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jail, "_mount_all_read_only_but", lambda *_, **__: None)
-    monkeypatch.setattr(jail, "_give_up_root", lambda *_, **__: None)
+    monkeypatch.setattr(confinement, "_mount_all_read_only_but", lambda *_, **__: None)
+    monkeypatch.setattr(confinement, "_give_up_root", lambda *_, **__: None)
     status, out, _ = _fuzzed(capfd, "mine:Leaks")
     assert status == 1
     assert "not run: no jail" in out

@@ -6,10 +6,12 @@ Every path outside that a test here has the jail attack is a victim of the test'
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from safefs.testing import jail
+from safefs.testing import confinement, jail
 from safefs.testing.scratch import snapshot
 from tests.attackers import NOBODY, in_child
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 needs_jail = pytest.mark.skipif(jail.kind() is None, reason="needs a jail")
+needs_own_processes = pytest.mark.skipif(
+    jail.kind() not in confinement.OF_NAMESPACES, reason="needs a jail of namespaces"
+)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
@@ -203,31 +208,149 @@ def test_what_returns_is_returned_and_what_raises_is_told(places: tuple[Path, Pa
         jail.jailed(lambda: lambda: 0, scratch=scratch)
 
 
+def _leave_a_holder(*, detached: bool) -> None:
+    """A process that goes on holding a lock in the scratch; detached, it has left the session."""
+    came_up, come_up = os.pipe()
+    if os.fork():
+        os.close(come_up)
+        os.read(came_up, 1)
+        return
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if detached:
+            os.setsid()
+            if os.fork():
+                os._exit(0)
+        fcntl.flock(os.open("held", os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
+        os.write(come_up, b"!")
+        while True:
+            time.sleep(1)
+    finally:
+        os._exit(1)
+
+
+def _is_still_held(scratch: Path) -> bool:
+    with open(scratch / "held", "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 @needs_jail
-def test_what_does_not_end_is_ended_with_all_it_started(places: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("detached", [False, pytest.param(True, marks=needs_own_processes)])
+@pytest.mark.parametrize("late", [False, True])
+def test_all_that_was_started_is_gone_when_the_jail_is_left(
+    late: bool, detached: bool, places: tuple[Path, Path]
+) -> None:
+    """At once, and also what has left the session, as a daemon does."""
     scratch, _ = places
 
-    def forever() -> None:
-        child = subprocess.Popen(["sleep", "1000"])
-        Path("child").write_text(str(child.pid))
+    def leave() -> str:
+        _leave_a_holder(detached=detached)
+        while late:
+            time.sleep(1)
+        return "left"
+
+    if late:
+        with pytest.raises(TimeoutError, match="no answer in 1 s"):
+            jail.jailed(leave, scratch=scratch, seconds=1)
+    else:
+        assert jail.jailed(leave, scratch=scratch) == "left"
+    assert not _is_still_held(scratch)
+
+
+@needs_own_processes
+@pytest.mark.parametrize("seconds", [60, 1])
+def test_a_command_leaves_no_daemon_behind(seconds: float, places: tuple[Path, Path]) -> None:
+    scratch, _ = places
+    code = "from tests.test_jail import leave_a_daemon; leave_a_daemon()"
+    late = seconds == 1
+    code += "; import signal; signal.pause()" if late else ""
+    said = _command(scratch, sys.executable, "-c", code, seconds=seconds + 2 * late)
+    assert said.returncode == (124 if late else 0), said
+    assert not _is_still_held(scratch)
+
+
+def leave_a_daemon() -> None:
+    _leave_a_holder(detached=True)
+
+
+@needs_own_processes
+def test_no_process_outside_can_be_signalled(places: tuple[Path, Path]) -> None:
+    """``kill(-1)`` of root ends all there are; that is done within a PID namespace only."""
+    scratch, _ = places
+    here = os.readlink("/proc/self/ns/pid")
+    bystander = subprocess.Popen(["sleep", "1000"])
+
+    def kill_all() -> str:
+        if os.readlink("/proc/self/ns/pid") == here:
+            return "they would be ended"
+        with pytest.raises(ProcessLookupError):
+            os.kill(bystander.pid, signal.SIGKILL)
+        with pytest.raises(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)  # the init, and oneself, are left out
+        return "none"
+
+    try:
+        assert jail.jailed(kill_all, scratch=scratch) == "none"
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+@needs_own_processes
+def test_the_process_that_keeps_watch_outside_cannot_be_got_at(places: tuple[Path, Path]) -> None:
+    """/proc is that of outside; what the warden holds is not to be had by that."""
+    scratch, _ = places
+
+    def parent_of(number: int) -> int:
+        stat_line = Path(f"/proc/{number}/stat").read_text()
+        return int(stat_line.rpartition(")")[2].split()[1])
+
+    def attempt() -> str:
+        init = parent_of(int(os.readlink("/proc/self")))
+        warden = parent_of(init)
+        try:
+            os.close(os.open(f"/proc/{warden}/mem", os.O_RDONLY))
+        except OSError as error:
+            return errno.errorcode[error.errno or 0]
+        return "opened"
+
+    assert jail.jailed(attempt, scratch=scratch) == "EACCES"
+
+
+@needs_own_processes
+def test_there_is_no_network_in_the_jail(places: tuple[Path, Path]) -> None:
+    scratch, _ = places
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+
+        def attempt() -> tuple[str, bool]:
+            own = {name for _, name in socket.if_nameindex()} <= {"lo"}
+            try:
+                socket.create_connection(address, timeout=10).close()
+            except OSError as error:
+                return errno.errorcode[error.errno or 0], own
+            return "connected", own
+
+        assert jail.jailed(attempt, scratch=scratch) == ("ENETUNREACH", True)
+        assert jail.forked(attempt)[0] == "connected"
+
+
+@needs_jail
+def test_who_closes_the_way_back_and_goes_on_is_late(places: tuple[Path, Path]) -> None:
+    scratch, _ = places
+
+    def hide() -> None:
+        os.closerange(3, 1000)
         while True:
             time.sleep(1)
 
     with pytest.raises(TimeoutError, match="no answer in 1 s"):
-        jail.jailed(forever, scratch=scratch, seconds=1)
-    _assert_ended(int((scratch / "child").read_text()))
-
-
-def _assert_ended(process: int) -> None:
-    for _ in range(500):
-        try:
-            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return
-        if state == "Z":
-            return
-        time.sleep(0.01)
-    raise AssertionError("it still runs")
+        jail.jailed(hide, scratch=scratch, seconds=1)
 
 
 @needs_jail
@@ -274,7 +397,7 @@ def test_a_jail_that_is_open_after_all_is_no_jail(
 ) -> None:
     """It is tried from inside, whatever the calls that made it said."""
     scratch, victim = places
-    monkeypatch.setattr(jail, "_mount_all_read_only_but", lambda *_, **__: None)
+    monkeypatch.setattr(confinement, "_mount_all_read_only_but", lambda *_, **__: None)
     with pytest.raises(jail.JailUnavailable, match="can be written from inside"):
         jail.jailed(lambda: shutil.rmtree(victim), scratch=scratch)
 
