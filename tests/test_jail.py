@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -446,3 +447,37 @@ def test_a_plain_child_is_confined_by_nothing_and_ends_in_time_all_the_same(tmp_
         jail.forked(lambda: 1 // 0)
     with pytest.raises(TimeoutError, match="no answer in 1 s"):
         jail.forked(signal.pause, seconds=1)
+
+
+# -- the scratch that is left ----------------------------------------------------------------------
+
+
+def test_a_scratch_that_is_deeper_than_python_recurses_is_gone_afterwards() -> None:
+    with jail.scratch_directory() as scratch:
+        fd = os.open(scratch, os.O_RDONLY)
+        for _ in range(1500):
+            os.mkdir("d", dir_fd=fd)
+            below = os.open("d", os.O_RDONLY, dir_fd=fd)
+            os.close(fd)
+            fd = below
+        os.close(fd)
+    assert not scratch.exists()
+
+
+def test_what_a_link_in_the_scratch_leads_to_is_left_as_it_is() -> None:
+    """CVE-2023-6597: what could not be removed had its mode changed, through a link."""
+
+    def leave(victim: Path) -> tuple[bool, int]:
+        victim.mkdir(mode=0o500)
+        with jail.scratch_directory(directory=str(victim.parent)) as scratch:
+            for mode in (0o500, 0o000):
+                planted = scratch / f"{mode}"
+                (planted / "deeper").mkdir(parents=True)
+                (planted / "link").symlink_to(victim)
+                (planted / "deeper").chmod(mode)
+                planted.chmod(mode)
+        return scratch.exists(), victim.stat().st_mode & 0o777
+
+    with tempfile.TemporaryDirectory() as top:
+        os.chmod(top, 0o777)
+        assert in_child(lambda: leave(Path(top, "victim")), uid=NOBODY) == (False, 0o500)

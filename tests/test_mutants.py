@@ -6,7 +6,8 @@ a safefs of its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.mutants import __main__ as program
 from tests.mutants.catalogue import CATALOGUE, EVERYTHING, LEFT_OUT
 from tests.mutants.judge import BaselineError, Court, Outcome
 from tests.mutants.mutant import Edit, Mutant, StaleMutantError, mutant
-from tests.mutants.trial import PROJECT, _judged, trial
+from tests.mutants.trial import LATE, PROJECT, Verdict, _judged, trial
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,6 +126,46 @@ def test_a_mutant_that_hangs_is_killed_by_the_test_that_it_hangs_in(court: Court
     verdict = trial(hanging, _OWN, project=court.project, seconds=60)
     assert verdict.by == "tests/test_it.py::test_forty_is_allowed"
     assert (verdict.ending, verdict.said) == ("failed", "ran out of time")
+
+
+def _told_in_turn(monkeypatch: pytest.MonkeyPatch, *said: str) -> list[dict[str, Any]]:
+    """What each run of a mutant is to end in (killed, with these words; or passed, without)."""
+    asked: list[dict[str, Any]] = []
+    endings = iter(said)
+
+    def run(mutant: Mutant | None, *_: object, **options: Any) -> Verdict:
+        if mutant is None:
+            return Verdict("passed", "", "", 1, 2)
+        asked.append(options)
+        words = next(endings)
+        return Verdict("failed" if words else "passed", "test_x" if words else "", words, 1)
+
+    monkeypatch.setattr("tests.mutants.judge.trial", run)
+    return asked
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_mutant_that_is_late_twice_is_killed_only_if_it_is_one_that_hangs(
+    hangs: bool, court: Court, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _told_in_turn(monkeypatch, LATE, LATE)
+    [outcome] = _outcomes(court, replace(_mutant("LIMIT = 40", "LIMIT = 39"), hangs=hangs))
+    assert outcome.ending == ("killed" if hangs else "ERROR")
+    assert ("undecided: test_x ran out of time twice" in str(outcome)) is not hangs
+    once, again = asked
+    assert again["seconds"] > once["seconds"]
+    assert again["longest"] > once["longest"]
+
+
+def test_a_mutant_that_is_late_once_is_judged_by_what_it_does_alone(
+    court: Court, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _told_in_turn(monkeypatch, LATE, "AssertionError: no")
+    [outcome] = _outcomes(court, _mutant("LIMIT = 40", "LIMIT = 39"))
+    assert (outcome.ending, outcome.said) == ("killed", "AssertionError: no")
+    _told_in_turn(monkeypatch, LATE, "", "")
+    [outcome] = _outcomes(court, _mutant("LIMIT = 40", "LIMIT = 39"))
+    assert outcome.ending == "SURVIVED"
 
 
 def test_a_run_that_is_ended_names_the_test_that_was_running(tmp_path: Path) -> None:

@@ -185,6 +185,8 @@ def _of_fsspec(target: str) -> Make:
             f"{target!r} has a path; give the protocol alone: the root is the kit's"
         )
     for protocol in chain.split("::"):
+        if not protocol:  # which fsspec takes for "file"
+            raise BadTargetError(f"{target!r} lacks a protocol after '::'")
         try:
             fsspec.get_filesystem_class(protocol)
         except (ImportError, ValueError) as error:

@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
@@ -44,6 +44,7 @@ from safefs.testing.confinement import (
     confine_as,
     end_with_parent,
 )
+from safefs.testing.planting import clear
 from safefs.testing.warden import watch
 
 if TYPE_CHECKING:
@@ -231,11 +232,21 @@ def confine(scratch: Path) -> str:
 
 
 @contextmanager
-def scratch_directory(prefix: str = "safefs-jail-") -> Iterator[Path]:
-    """A temporary directory that every kind of jail can reach; gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+def scratch_directory(
+    prefix: str = "safefs-jail-", *, directory: str | None = None
+) -> Iterator[Path]:
+    """A temporary directory that every kind of jail can reach; gone afterwards.
+
+    It is emptied by descriptor first. Who worked in it may have left anything, and what Python
+    clears a temporary directory with recurses, and in some versions follows a link (CVE-2023-6597).
+    """
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=directory) as name:
         os.chmod(name, 0o755)  # noqa: S103  (for nobody)
-        yield Path(name)
+        try:
+            yield Path(name)
+        finally:
+            with suppress(FileNotFoundError, NotADirectoryError):  # moved away, where no jail is
+                clear(name)
 
 
 # -- the command -------------------------------------------------------------------------------

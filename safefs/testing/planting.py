@@ -53,9 +53,9 @@ def clear(directory: str) -> None:
     """Remove all that a directory of the scratch holds, by descriptor, following no link.
 
     What lies deeper is moved up and removed from there: a tree may be deeper than there are
-    descriptors, or calls to be had.
+    descriptors, or calls to be had. Directories that may not be entered are opened up first.
     """
-    fd = os.open(directory, _BENEATH)
+    fd = _opened(directory)
     try:
         while names := os.listdir(fd):
             for name in names:
@@ -64,6 +64,17 @@ def clear(directory: str) -> None:
                     os.rmdir(name, dir_fd=fd)
     finally:
         os.close(fd)
+
+
+def remove(path: str) -> None:
+    """Remove whatever is there, if anything is: a directory with all that it holds (``clear``)."""
+    try:
+        clear(path)
+        os.rmdir(path)
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError:
+        os.unlink(path)
 
 
 _BENEATH = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -79,11 +90,33 @@ def _unlinked(fd: int, name: str) -> bool:
 
 def _raise(fd: int, name: str) -> None:
     """Empty a directory: what it holds of directories stands beside it then, under other names."""
-    below = os.open(name, _BENEATH, dir_fd=fd)
+    below = _opened(name, fd)
     try:
         for number, inner in enumerate(os.listdir(below)):
             if not _unlinked(below, inner):
+                os.close(_opened(inner, below))  # who may not write in it may not move it either
                 risen = f".cleared {os.fstat(below).st_ino} {number}"
                 os.rename(inner, risen, src_dir_fd=below, dst_dir_fd=fd)
     finally:
         os.close(below)
+
+
+def _opened(name: str, fd: int | None = None) -> int:
+    """A directory in which one may list and remove; if need be it is made so."""
+    try:
+        opened = os.open(name, _BENEATH, dir_fd=fd)
+    except PermissionError:
+        _open_up(name, fd)
+        opened = os.open(name, _BENEATH, dir_fd=fd)
+    if os.geteuid() != 0 and os.fstat(opened).st_mode & 0o700 != 0o700:
+        os.fchmod(opened, 0o700)
+    return opened
+
+
+def _open_up(name: str, fd: int | None) -> None:
+    """chmod of what may not even be opened, and of nothing that a link leads to (Linux)."""
+    here = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        os.chmod(f"/proc/self/fd/{here}", 0o700)
+    finally:
+        os.close(here)

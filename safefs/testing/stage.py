@@ -8,12 +8,12 @@ process: it changes the working directory and the environment.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from safefs.testing.attacks import INSIDE, OUTSIDE
+from safefs.testing.planting import clear, remove
 from safefs.testing.scratch import MOAT, Scratch, filled, snapshot
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Stage:
         )
 
     def _build(self) -> None:
-        shutil.rmtree(self.scratch.top, ignore_errors=True)
+        remove(str(self.scratch.top))
         self.scratch = Scratch.under(self._directory)
         for name in OUTSIDE:
             _make(self.base / name, content_of(name))
@@ -158,11 +158,7 @@ class Stage:
         return tree
 
     def _build_inside(self) -> None:
-        for entry in list(os.scandir(self.root)):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)
+        clear(str(self.root))
         self.root.chmod(_DIRECTORY)
         for name, data in INSIDE.items():
             _make(self.root / name, data)

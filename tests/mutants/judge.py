@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.mutants.mutant import StaleMutantError
-from tests.mutants.trial import LATE, PROJECT, Verdict, trial
+from tests.mutants.trial import LATE, LONGEST, PROJECT, Verdict, trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SECONDS = 180  # for the tests that should notice a mutant
 _SECONDS_FOR_ALL = 1200  # for all there are
+_PATIENCE = 3  # times as long, for one that was late and is asked again with nothing beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,17 @@ class Court:
             yield outcome
 
     def _each(
-        self, mutants: Sequence[Mutant], ask: Callable[[Mutant], Outcome | None]
+        self, mutants: Sequence[Mutant], ask: Callable[..., Outcome | None]
     ) -> Iterator[tuple[Mutant, Outcome | None]]:
+        late = []
         with ThreadPoolExecutor(self.jobs) as pool:
-            yield from zip(mutants, pool.map(ask, mutants), strict=True)
+            for mutant, outcome in zip(mutants, pool.map(ask, mutants), strict=True):
+                if outcome is not None and outcome.said == LATE:
+                    late.append(mutant)
+                else:
+                    yield mutant, outcome
+        for mutant in late:
+            yield mutant, _decided(mutant, ask(mutant, patience=_PATIENCE))
 
     def _hear_the_sound_copy(self, tests: Iterable[str], seconds: float) -> None:
         """File by file, so that there is something for every job."""
@@ -89,18 +97,25 @@ class Court:
                     raise BaselineError(f"{verdict.by}: {verdict.said}")
         self._sound.update(tests)
 
-    def _by_its_own_tests(self, mutant: Mutant) -> Outcome | None:
-        return self._judged(mutant, mutant.first, _SECONDS, survives=None)
+    def _by_its_own_tests(self, mutant: Mutant, patience: int = 1) -> Outcome | None:
+        return self._judged(mutant, mutant.first, _SECONDS, patience, survives=None)
 
-    def _by_all_tests(self, mutant: Mutant) -> Outcome | None:
+    def _by_all_tests(self, mutant: Mutant, patience: int = 1) -> Outcome | None:
         survives = Outcome(mutant.name, "SURVIVED", "", mutant.why, 0)
-        return self._judged(mutant, self.everything, _SECONDS_FOR_ALL, survives=survives)
+        tests = self.everything
+        return self._judged(mutant, tests, _SECONDS_FOR_ALL, patience, survives=survives)
 
     def _judged(
-        self, mutant: Mutant, tests: Sequence[str], seconds: float, *, survives: Outcome | None
+        self,
+        mutant: Mutant,
+        tests: Sequence[str],
+        seconds: float,
+        patience: int,
+        *,
+        survives: Outcome | None,
     ) -> Outcome | None:
         try:
-            verdict = self._trial(mutant, tests, seconds=seconds)
+            verdict = self._trial(mutant, tests, seconds=seconds, patience=patience)
         except StaleMutantError as error:
             return Outcome(mutant.name, "ERROR", "", str(error), 0)
         if verdict.ending == "passed":
@@ -108,5 +123,27 @@ class Court:
         ending = "killed" if verdict.ending == "failed" else "ERROR"
         return Outcome(mutant.name, ending, verdict.by, verdict.said, verdict.seconds)
 
-    def _trial(self, mutant: Mutant | None, tests: Sequence[str], *, seconds: float) -> Verdict:
-        return trial(mutant, tests, project=self.project, left_out=self.left_out, seconds=seconds)
+    def _trial(
+        self,
+        mutant: Mutant | None,
+        tests: Sequence[str],
+        *,
+        seconds: float,
+        patience: int = 1,
+    ) -> Verdict:
+        return trial(
+            mutant,
+            tests,
+            project=self.project,
+            left_out=self.left_out,
+            seconds=seconds * patience,
+            longest=LONGEST * patience,
+        )
+
+
+def _decided(mutant: Mutant, outcome: Outcome | None) -> Outcome | None:
+    """A machine that is starved kills all; so being late counts only of one that is to hang."""
+    if outcome is None or outcome.said != LATE or mutant.hangs:
+        return outcome
+    said = f"undecided: {outcome.by} ran out of time twice, and this one is not said to hang"
+    return replace(outcome, ending="ERROR", by="", said=said)

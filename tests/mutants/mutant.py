@@ -30,12 +30,16 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """``why``: what an attacker would have of it. ``first``: the tests that should notice it."""
+    """``why``: what an attacker would have of it. ``first``: the tests that should notice it.
+
+    ``hangs``: it may be noticed by running out of time. Of any other that shows nothing.
+    """
 
     name: str
     why: str
     edits: tuple[Edit, ...]
     first: tuple[str, ...]
+    hangs: bool = False
 
     def applied(self, project: Path) -> dict[str, str]:
         """The text of each file that is changed, by its path in the project."""
@@ -48,9 +52,11 @@ class Mutant:
         return texts
 
 
-def mutant(name: str, why: str, file: str, old: str, new: str, *first: str) -> Mutant:
+def mutant(
+    name: str, why: str, file: str, old: str, new: str, *first: str, hangs: bool = False
+) -> Mutant:
     """A mutant of one edit."""
-    return Mutant(name, why, (Edit(file, old, new),), first)
+    return Mutant(name, why, (Edit(file, old, new),), first, hangs)
 
 
 # Tests of which one case is enough.

@@ -7,9 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,8 @@ from safefs.testing import jail
 from tests.mutants import reporting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
     from tests.mutants.mutant import Mutant
 
@@ -26,7 +25,7 @@ PROJECT = Path(__file__).parents[2]
 _COPIED = ("safefs", "tests", "docs", "benchmarks", "pyproject.toml", "Makefile", "*.md")
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".*")
 _PLUGIN = "safefs_mutant_reporting"
-_LONGEST = 60  # seconds for one test that says nothing else
+LONGEST = 60  # seconds for one test that says nothing else
 _SPARE = 30  # seconds that the jail may take longer than what runs in it
 
 LATE = "ran out of time"
@@ -53,8 +52,11 @@ def trial(
     project: Path = PROJECT,
     left_out: Iterable[str] = (),
     seconds: float,
+    longest: float = LONGEST,
 ) -> Verdict:
     """Run tests on the project as ``mutant`` makes it, up to the first that fails.
+
+    ``seconds`` is the limit of the whole run, ``longest`` that of a test that says nothing else.
 
     Nothing is started where there is no jail: ``JailUnavailable``.
     """
@@ -63,18 +65,15 @@ def trial(
     began = time.monotonic()
     with _scratch() as copy:
         lay(project, mutant, copy)
-        status, output = _run(copy, tests, left_out, seconds)
+        status, output = _run(copy, tests, left_out, seconds, longest)
         told = _told(copy)
     return _judged(status, output, told, copy, time.monotonic() - began)
 
 
-@contextmanager
-def _scratch() -> Iterator[Path]:
+def _scratch() -> AbstractContextManager[Path]:
     """In memory where that is to be had: the tests make and remove files all the time."""
     in_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="safefs-mutant-", dir=in_memory) as name:
-        Path(name).chmod(0o755)  # for the jail of one who gives up root
-        yield Path(name)
+    return jail.scratch_directory("safefs-mutant-", directory=in_memory)
 
 
 def lay(project: Path, mutant: Mutant | None, copy: Path) -> None:
@@ -93,11 +92,11 @@ def lay(project: Path, mutant: Mutant | None, copy: Path) -> None:
 
 
 def _run(
-    copy: Path, tests: Iterable[str], left_out: Iterable[str], seconds: float
+    copy: Path, tests: Iterable[str], left_out: Iterable[str], seconds: float, longest: float
 ) -> tuple[int, str]:
     """The copy is the jail's scratch, its working directory, and all that its python imports."""
     words = ["-m", "pytest", "-x", "-q", "-p", _PLUGIN, "-p", "no:cacheprovider"]
-    words += ["-o", f"timeout={_LONGEST}", *tests]
+    words += ["-o", f"timeout={longest}", *tests]
     words += [word for test in left_out for word in ("--deselect", test)]
     inside = {
         "PYTHONPATH": str(copy),
