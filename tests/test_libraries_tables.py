@@ -209,6 +209,14 @@ def test_duckdb_says_that_an_escape_is_one(
     for path in ("link.csv", "../outside/new.csv"):
         with pytest.raises(duckdb.Error, match="EscapeError"):
             database.execute(f"copy (select 1) to 'safefs://documents/{path}'")
+        with pytest.raises(duckdb.Error, match="EscapeError"):
+            database.execute(f"from read_csv('safefs://documents/{path}')")
+    with pytest.raises(duckdb.Error, match="EscapeError"):
+        database.execute("from 'safefs://documents/../outside/*.csv'")
+    with pytest.raises(duckdb.Error, match="No files found"):
+        database.execute("from 'safefs://documents/l*.csv'")
+    with pytest.raises(duckdb.Error, match="no disk is named 'nope'"):
+        database.execute("from 'safefs://nope/t.csv'")
 
 
 def test_duckdb_opens_a_database_file_that_is_there(

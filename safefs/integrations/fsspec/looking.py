@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fsspec.spec import AbstractFileSystem
 
 from safefs.drivers.base import is_absence
+from safefs.errors import EscapeError, InvalidPathError, PolicyError, UnknownDiskError
 from safefs.integrations.fsspec.infos import disk_info, info_of, infos_beneath, moment, type_of
 from safefs.integrations.fsspec.place import Place, answer, base
 from safefs.operations.replace import TEMPORARY, is_temporary
@@ -155,13 +156,22 @@ class Looking(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not typed
         description: Callable[[str], Describe] | None,
         on_error: OnError,
     ) -> Iterator[Met]:
-        """The survey beneath a path; ``description`` is given what the names begin with here."""
+        """The survey beneath a path; ``description`` is given what the names begin with here.
+
+        Where the path itself is refused it says so, whatever ``on_error``: "nothing there" would be
+        no true answer.
+        """
+        met = False
         try:
-            yield from self._beneath(self._place(path), depth, description, on_error)
+            for level in self._beneath(self._place(path), depth, description, on_error):
+                met = True
+                yield level
         except NotADirectoryError as error:
             if not self._is_leaf(path):
                 report(error, on_error)
         except OSError as error:
+            if not met and is_refusal(error):
+                raise
             report(error, on_error)
 
     def _beneath(
@@ -199,7 +209,8 @@ class Looking(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not typed
         """(path, directories, files), as fsspec gives them; a link to a directory is not entered.
 
         fsspec's own enters all that ``ls`` calls a directory, and so goes round with a link to a
-        parent.
+        parent. ``on_error`` is for what is missing, and for errors on the way: a path that leads
+        out, or is on no disk that is registered, is raised at the first step.
         """
         check_depth(maxdepth)
         steps = self._steps(path, maxdepth, on_error, detail=detail)
@@ -221,6 +232,12 @@ def check_depth(maxdepth: int | None) -> None:
     """Refuse a depth of no levels, as fsspec does."""
     if maxdepth is not None and maxdepth < 1:
         raise ValueError("maxdepth must be at least 1")
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a path was refused, or names no disk, and so nothing is known of what is there."""
+    refusals = (EscapeError, InvalidPathError, PolicyError)
+    return isinstance(error, refusals) or isinstance(error.__cause__, UnknownDiskError)
 
 
 def report(error: OSError, on_error: OnError) -> None:

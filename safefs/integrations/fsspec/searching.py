@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec.utils import glob_translate
 
+from safefs.audit import refused
+from safefs.drivers.base import is_absence
+from safefs.errors import EscapeError, InvalidPathError
 from safefs.integrations.fsspec.infos import size_of_files
-from safefs.integrations.fsspec.looking import Looking, check_depth
+from safefs.integrations.fsspec.looking import Looking, check_depth, is_refusal
 from safefs.integrations.fsspec.place import has_magic, text_of
 
 if TYPE_CHECKING:
@@ -39,7 +42,8 @@ class Searching(Looking):
 
         ``withdirs`` adds the directories, the one that is asked for too; ``prefix`` leaves only
         what begins with it there. A path that leads to a file finds that file. What cannot be read
-        is left out, unless ``on_error`` is "raise" or is called for it.
+        is left out, unless ``on_error`` is "raise" or is called for it; and of a path that is not
+        there nothing is found. One that leads out is ``EscapeError`` all the same.
         """
         check_depth(maxdepth)
         start = self._start(path) + prefix if prefix else ""
@@ -148,17 +152,21 @@ class Searching(Looking):
         """The paths that match fsspec's patterns, sorted, or with ``detail`` a dict of infos.
 
         Names are matched as they are listed; none is built from the pattern and tried, and no link
-        is entered.
+        is entered. What stands before the first wildcard is a path: nothing matches where it is not
+        there, and ``EscapeError`` says that it leads out. ``..`` behind a wildcard is
+        ``InvalidPathError``.
         """
         check_depth(maxdepth)
         text = text_of(path)
         pattern: str = self._strip_protocol(text)
         if not has_magic(pattern):
-            found = {pattern: self.info(pattern)} if self.exists(pattern) else {}
+            found = self._info_if_any(pattern)
             return found if detail else list(found)
         plain = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
         top = pattern[: plain.rfind("/") + 1]
         rest = pattern[len(top) :]
+        if ".." in rest.split("/"):
+            raise refused(InvalidPathError(pattern, "no '..' stands behind a wildcard"))
         demands_directory = text.endswith("/")
         matches = _matcher(pattern, rest, demands_directory=demands_directory)
         slash = "/" if demands_directory or rest.endswith("**") else ""
@@ -176,6 +184,14 @@ class Searching(Looking):
         names.sort()
         return names
 
+    def _info_if_any(self, name: str) -> dict[str, Info]:
+        try:
+            return {name: self.info(name)}
+        except (OSError, ValueError) as error:
+            if is_refusal(error) or not is_absence(error):
+                raise
+            return {}
+
     def expand_path(
         self,
         path: Any,
@@ -184,7 +200,10 @@ class Searching(Looking):
         assume_literal: bool = False,  # noqa: FBT001, FBT002
         **options: Any,
     ) -> list[str]:
-        """As fsspec's, but a name that is there is that name and no pattern: ``x*``, for one."""
+        """As fsspec's, but a name that is there is that name and no pattern: ``x*``, for one.
+
+        What is one name already is handed back unasked; what it leads to, its use will say.
+        """
         check_depth(maxdepth)
         found: set[str] = set()
         for each in path if isinstance(path, list | tuple | set) else [path]:
@@ -212,7 +231,18 @@ class Searching(Looking):
         return files + directories
 
     def _is_pattern(self, name: str) -> bool:
-        return has_magic(name) and not self.lexists(name)
+        if not has_magic(name):
+            return False
+        try:
+            place = self._place(name)
+            place.driver.lstat(place.rel)
+        except IsADirectoryError:
+            return False
+        except (OSError, ValueError) as error:
+            if isinstance(error, EscapeError | InvalidPathError) or not is_absence(error):
+                raise
+            return True
+        return False
 
 
 def _depth(rest: str, maxdepth: int | None) -> int | None:
