@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -209,6 +211,17 @@ class TellsByItsErrors(Careful):
         return super().read(path)
 
 
+class TellsByTheTextOfItsErrors(Careful):
+    """The same type of error, in other words."""
+
+    def read(self, path: str) -> bytes:
+        try:
+            return super().read(path)
+        except EscapeError:
+            word = "forbidden" if os.path.exists(self.at(path)) else "missing"
+            raise ValueError(f"{word}: {path}") from None
+
+
 class ReadsIntoABuffer(Careful):
     """``bytearray``, ``memoryview`` and the like are bytes too."""
 
@@ -394,6 +407,38 @@ class LeaksWhenItRefuses(Careful):
             super().mkdir(path)
         except EscapeError:
             os.open(self.root, os.O_RDONLY)
+            raise
+
+
+class WalksWithoutEnd(Careful):
+    """In a circle, and nothing but what is inside."""
+
+    def walk(self, path: str) -> Iterable[object]:
+        super().list(path)
+        return itertools.cycle(["d/g", "d/e"])
+
+
+class WalksLinksWithoutEnd(Careful):
+    def walk(self, path: str) -> Iterable[object]:
+        if os.path.lexists(self.at("d/l")):
+            return itertools.cycle(["d/g", "d/e"])
+        return super().walk(path)
+
+
+class LeavesThreads(Careful):
+    """One for each, that waits for work."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+
+class LeavesThreadsWhenItRefuses(Careful):
+    def mkdir(self, path: str) -> None:
+        try:
+            super().mkdir(path)
+        except EscapeError:
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
             raise
 
 

@@ -255,6 +255,16 @@ BITES: tuple[tuple[str, Group, type, str], ...] = (
         ),
     ),
     (
+        "existence",
+        "read",
+        broken.TellsByTheTextOfItsErrors,
+        (
+            "read('l') and read('k') through l => ../outside/secret, k => ../outside/absent: "
+            "told what is there outside from what is not by its errors "
+            "('forbidden: _', then 'missing: _')"
+        ),
+    ),
+    (
         "copy and rename",
         "write",
         broken.CopiesByName,
@@ -410,6 +420,8 @@ def test_each_object_outside_is_told_by_its_size() -> None:
         (broken.Exits, "died", "read('f'): SystemExit: 3"),
         (broken.LeaksDescriptors, "leaks descriptors", "more are open after 12 rounds"),
         (broken.LeaksWhenMade, "leaks descriptors", "more are open after 12 rounds"),
+        (broken.WalksWithoutEnd, "hung", "walk('d'): does not end (more than 10,000 answers)"),
+        (broken.LeavesThreads, "leaves threads", "12 more run after 12 subjects were closed"),
         (broken.RefusesEverything, "refuses everything", "read of what is plainly inside"),
         (broken.OffersNothing, "not offered", ""),
         (lambda root: str(root), "no subject", "TypeError: the kit cannot ask a str; give it"),
@@ -419,12 +431,12 @@ def test_each_object_outside_is_told_by_its_size() -> None:
 def test_what_is_no_subject_is_reported_as_what_it_is(
     subject: Callable[[Path], object], ending: Ending, said: str
 ) -> None:
-    with _examined(subject, seconds=5 if ending == "hung" else 60) as examination:
+    with _examined(subject, seconds=5 if said.endswith("5 s") else 60) as examination:
         result = examination.subject()
         assert result.ending == ending
         assert said in result.example
         found = {examination.result("dot-dot", group).ending for group in ("read", "write")}
-    assert "contained" not in found or ending == "leaks descriptors"
+    assert "contained" not in found or ending in ("leaks descriptors", "leaves threads")
     assert verdict([result]) == ending
 
 
@@ -488,6 +500,21 @@ def test_who_leaks_a_descriptor_when_it_refuses_is_caught_at_that() -> None:
         assert examination.subject().passed
         result = examination.result("link in the middle", "write")
     assert result.ending == "leaks descriptors"
+
+
+def test_who_leaves_a_thread_when_it_refuses_is_caught_at_that() -> None:
+    with _examined(broken.LeavesThreadsWhenItRefuses) as examination:
+        assert examination.subject().passed
+        result = examination.result("link in the middle", "write")
+    assert result.ending == "leaves threads", result
+
+
+def test_who_gives_answers_without_end_at_an_attack_only_hangs_at_that() -> None:
+    with _examined(broken.WalksLinksWithoutEnd) as examination:
+        assert examination.subject().passed
+        result = examination.result("listing", "read")
+    assert result.ending == "hung", result
+    assert result.example.endswith("does not end (more than 10,000 answers)")
 
 
 def test_who_refuses_everything_of_one_word_passes_no_class_by_it() -> None:

@@ -9,20 +9,29 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from safefs.testing.attacks import INSIDE, OUTSIDE
+from safefs.testing.answers import (
+    MOST_ANSWERS,
+    all_that_is_said,
+    content_in,
+    leaves,
+    numbers_in,
+    outside_names,
+    parts,
+    said,
+    taken,
+    text_of,
+)
+from safefs.testing.attacks import INSIDE
 from safefs.testing.scratch import filled
-from safefs.testing.stage import MARK, NAMES, SIZES, TIMES, Stage
+from safefs.testing.stage import MARK, SIZES, TIMES, Stage
 from safefs.testing.subjects import NotOffered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from safefs.testing.attacks import Call, Case
@@ -31,8 +40,6 @@ if TYPE_CHECKING:
 
 NEW = b"written by the kit\n"
 _BY_TIME = {second: name for name, second in TIMES.items()}
-_MOST_ANSWERS = 10_000  # of a walk that does not end
-
 _OTHER_NUMBERS = ("uid", "gid", "mode", "dev", "nlink")  # by chance as great as a size
 _READING = ("read", "exists", "size", "stat", "list", "walk", "glob")
 _WITH_DATA = ("write", "append", "create")
@@ -47,6 +54,7 @@ class Outcome:
     value: object = None
     said: str = ""
     error: object = None  # what an exception holds: its text, and what it was made of
+    text: str = ""  # of the exception itself
 
     @property
     def shown(self) -> object:
@@ -63,6 +71,7 @@ class Arena:
     def __init__(self, directory: Path, *, note: Callable[[str], None] = lambda _: None) -> None:
         self.stage = Stage(directory)
         self.prepare = self.stage.prepare
+        self.endless = ""  # the first call whose answer had no end
         self._note = note  # is told what is tried, before it is
 
     @property
@@ -89,7 +98,7 @@ class Arena:
             *(self._told_by_error(outcome.error, known) for outcome in outcomes),
             self._not_of_the_inside(case, outcomes),
             self._copied_in(),
-            _apart(outcomes) if case.twin else None,
+            _apart(case, outcomes) if case.twin else None,
         ):
             if found:
                 return found
@@ -113,11 +122,13 @@ class Arena:
         if call.word == "chmod":
             more = [0o600]
         try:
-            value = _taken(getattr(subject, call.word)(*paths, *more))
+            value, ended = taken(getattr(subject, call.word)(*paths, *more))
         except NotImplementedError as error:
             return Outcome("missing") if isinstance(error, NotOffered) else _refused(error)
         except Exception as error:  # noqa: BLE001  (whatever a subject refuses by)
             return _refused(error)
+        if not ended and not self.endless:
+            self.endless = f"{call}: does not end (more than {MOST_ANSWERS:,} answers)"
         return Outcome("answered", value)
 
     # -- evidence ------------------------------------------------------------------------------
@@ -147,16 +158,16 @@ class Arena:
         """Names of the outside that the case itself has: to say them again tells nothing."""
         texts = [*case.call.paths, *(case.twin.paths if case.twin else ())]
         texts += [text for _, text in case.links]
-        return {part for text in texts for part in _parts(filled(self.stage.scratch, text))}
+        return {part for text in texts for part in parts(filled(self.stage.scratch, text))}
 
     def _told(self, value: object, known: set[str]) -> str | None:
         named: set[str] = set()
         for key, leaf in leaves(value):
-            if isinstance(leaf, str | bytes) and (content := _content_in(leaf)):
+            if isinstance(leaf, str | bytes) and (content := content_in(leaf)):
                 return f"returned the content of {content}"
             if isinstance(leaf, str | bytes):
-                named |= _outside_names(leaf) - known
-                for number in _numbers_in(leaf):
+                named |= outside_names(leaf) - known
+                for number in numbers_in(leaf):
                     if found := self._told_by_number(key, number):
                         return found
             elif isinstance(leaf, int | float) and not isinstance(leaf, bool):
@@ -185,9 +196,9 @@ class Arena:
         for _, leaf in leaves(error):
             if not isinstance(leaf, str | bytes):
                 continue
-            if content := _content_in(leaf):
+            if content := content_in(leaf):
                 return f"told the content of {content} in its error"
-            if named := _outside_names(leaf) - known - _REASONS:
+            if named := outside_names(leaf) - known - _REASONS:
                 return f"named {min(named)}, which is outside, in its error"
         return None
 
@@ -217,12 +228,28 @@ class Arena:
         return None
 
 
-def _apart(outcomes: list[Outcome]) -> str | None:
+def _apart(case: Case, outcomes: list[Outcome]) -> str | None:
     """Of a call and its twin, once or more often."""
     for one, other in zip(outcomes[::2], outcomes[1::2], strict=True):
         if repr(one.shown) != repr(other.shown):
             return f"told what is there outside from what is not ({one}, then {other})"
+        texts = [_neutral(case, outcome.text) for outcome in (one, other)]
+        if texts[0] != texts[1]:
+            shown = ", then ".join(ascii(text[:60]) for text in texts)
+            return f"told what is there outside from what is not by its errors ({shown})"
     return None
+
+
+def _neutral(case: Case, text: str) -> str:
+    """What an error says, without the words in which the case differs from its twin.
+
+    Nor any number: of a descriptor, or where an object lies, no two need be alike.
+    """
+    assert case.twin is not None
+    given = [*case.call.paths, *case.twin.paths, *(link for pair in case.links for link in pair)]
+    own = sorted({part for path in given for part in parts(path)} - {""}, key=len, reverse=True)
+    words = "|".join(map(re.escape, own))
+    return re.sub(rf"0x[0-9a-f]+|[0-9]+|(?<!\w)(?:{words})(?!\w)", "_", text)
 
 
 def _came(before: Mapping[str, Portrait], after: Mapping[str, Portrait]) -> tuple[str, str] | None:
@@ -255,127 +282,5 @@ def _of_content(content: bytes) -> str:
     return content.partition(MARK)[2].partition(b"\n")[0].decode("utf-8", "replace")
 
 
-def _content_in(text: str | bytes) -> str:
-    """Of which file outside a text holds something, as bytes, as text, or as either is shown."""
-    content = text.encode("utf-8", "replace") if isinstance(text, str) else text
-    if MARK not in content:
-        return ""
-    rest = content.partition(MARK)[2]
-    return next((name for name in OUTSIDE if rest.startswith(name.encode())), "a file outside")
-
-
-def _outside_names(text: str | bytes) -> set[str]:
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
-    return NAMES.intersection(_parts(text))
-
-
-def _numbers_in(text: str | bytes) -> Iterator[float]:
-    """A number or a time that is told as text."""
-    shown = os.fsdecode(text) if isinstance(text, bytes) else text
-    if shown.isascii() and shown.isdecimal() and len(shown) < 20:
-        yield int(shown)
-    elif "-" in shown[:8]:
-        with suppress(ValueError):
-            for _, number in leaves(datetime.fromisoformat(shown)):
-                if isinstance(number, float):
-                    yield number
-
-
-def _parts(text: str) -> list[str]:
-    return re.split(r"[/\\\0]", text)
-
-
 def _refused(error: Exception) -> Outcome:
-    return Outcome("refused", said=_said(error), error=_all_that_is_said(error))
-
-
-def _said(error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    return type(error).__name__ + (f" {number}" if isinstance(number, int) else "")
-
-
-def _all_that_is_said(error: BaseException) -> object:
-    """Texts and arguments of an exception and of those that it came from, without their frames."""
-    held: list[object] = []
-    seen: set[int] = set()
-    pending: list[BaseException | None] = [error]
-    while pending:
-        here = pending.pop()
-        if here is None or id(here) in seen:
-            continue
-        seen.add(id(here))
-        names = [getattr(here, name, None) for name in ("filename", "filename2")]
-        held += [*here.args, *names, _text(here)]
-        pending += [here.__cause__, None if here.__suppress_context__ else here.__context__]
-    return held
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001  (its own affair)
-        return ""
-
-
-def _taken(value: object) -> object:
-    """The whole of an answer, that of a generator included."""
-    if isinstance(value, Iterator):
-        return list(islice(value, _MOST_ANSWERS))
-    return value
-
-
-def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
-    """(key, text or number) of all that an answer holds."""
-    if isinstance(value, datetime):
-        yield key, value.timestamp()
-        yield key, value.replace(tzinfo=UTC).timestamp()  # a naive one may mean either
-    elif _is_buffer(value):
-        yield key, bytes(value)  # type: ignore[call-overload]
-    elif isinstance(value, os.stat_result):
-        for name in ("st_size", "st_mtime", "st_ino"):
-            yield name, getattr(value, name)
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from leaves(name)
-            yield from leaves(each, str(name))
-    elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        for each in value:
-            yield from leaves(each, key)
-    elif isinstance(value, os.PathLike):
-        yield key, os.fspath(value)
-    else:
-        yield key, value
-        for name, each in _attributes(value).items():
-            yield from leaves(each, name)
-
-
-def _is_buffer(value: object) -> bool:
-    """Whether it holds bytes, as bytearray, memoryview, array and mmap do."""
-    if isinstance(value, bytes | str):
-        return False
-    try:
-        return bool(memoryview(value).nbytes)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
-
-
-_PLAIN = (str, bytes, int, float, complex, type(None))
-
-
-def _attributes(value: object) -> dict[str, object]:
-    """What an object of another library says under plain names: texts, numbers, times and bytes.
-
-    No deeper than that: an object may hold the whole of its library.
-    """
-    if isinstance(value, (*_PLAIN, type)) or callable(value):
-        return {}
-    found: dict[str, object] = {}
-    for name in dir(value):
-        if name.startswith("_"):
-            continue
-        with suppress(Exception):  # a property may raise anything
-            each = getattr(value, name)
-            if isinstance(each, (*_PLAIN, datetime, bytearray, memoryview)):
-                found[name] = each
-    return found
+    return Outcome("refused", said=said(error), error=all_that_is_said(error), text=text_of(error))

@@ -177,6 +177,7 @@ _WORST_FIRST: tuple[Ending, ...] = (
     "hung",
     "too slow",
     "leaks descriptors",
+    "leaves threads",
     "refuses everything",
     "not run",
     "contained",

@@ -78,6 +78,8 @@ def race(trial: Trial, group: Group, rounds: int) -> Result:
     shown = course.step_by_step() or course.between_two() or course.by_chance(rounds)
     if shown is not None:
         return Result(SWAP_RACE, group, "escaped", shown, words, idle, course.run)
+    if endless := trial.arena.endless:
+        return Result(SWAP_RACE, group, "hung", endless, words, idle, course.run)
     late = f"only {course.run} calls in {trial.seconds:g} s" if course.late else ""
     return nothing_shown(SWAP_RACE, group, words, idle, course.run, late=late)
 

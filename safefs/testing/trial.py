@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, Phase, Verbosity, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from safefs.testing.arena import Arena, leaves
+from safefs.testing.answers import leaves
+from safefs.testing.arena import Arena
 from safefs.testing.attacks import INSIDE, Call, Case
 from safefs.testing.strategies import hostile_paths
 
@@ -35,6 +36,7 @@ Ending = Literal[
     "not offered",
     "refuses everything",
     "leaks descriptors",
+    "leaves threads",
     "hung",
     "too slow",
     "died",
@@ -51,6 +53,7 @@ ALL_WORDS = (
 )
 _ROUNDS = 12  # of every word, to see what stays open
 _OF_ITS_OWN = 4  # descriptors that a library may open once and keep
+_PATIENCE = 50  # looks, a hundredth of a second apart, at threads that have been told to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,13 @@ class Trial:
         if not words:
             return without_words(SUBJECT, None, idle)
         leaked = self._left_open(words)
+        if self.arena.endless:
+            return Result(SUBJECT, None, "hung", self.arena.endless, words, idle)
         if leaked:
             return Result(SUBJECT, None, "leaks descriptors", leaked, words, idle)
+        running = self._left_running(words)
+        if running:
+            return Result(SUBJECT, None, "leaves threads", running, words, idle)
         return Result(SUBJECT, None, "contained", "", words, idle)
 
     def does(self, word: str) -> bool | None:
@@ -144,11 +152,7 @@ class Trial:
         """What some rounds of everything leave open, while a subject lives and after."""
         self.arena.prepare()
         self._make_and_close()
-        calls = [
-            Call(word, _PLAIN[word])
-            for word in words
-            if word not in ("remove", "remove_tree", "rename")  # of what is there but once
-        ]
+        calls = _repeatable(words)
         before = _open_now()
         with closing_quietly(self.make(self.arena.root)) as subject:
             for number, call in ((number, call) for number in range(_ROUNDS) for call in calls):
@@ -165,6 +169,19 @@ class Trial:
             return ""
         return f"{max(during, after)} more are open after {_ROUNDS} rounds"
 
+    def _left_running(self, words: Iterable[str]) -> str:
+        """Threads that each subject leaves, and not those that a library starts once."""
+        before = _running_now()
+        for number in range(_ROUNDS):
+            with closing_quietly(self.make(self.arena.root)) as subject:
+                for call in _repeatable(words):
+                    self.note(f"{call}, subject {number + 1}")
+                    self.arena.perform(subject, call)
+            del subject
+        gc.collect()
+        left = _more_still_running(before, _ROUNDS // 2)
+        return f"{left} more run after {_ROUNDS} subjects were closed" if left else ""
+
     def _make_and_close(self) -> None:
         with closing_quietly(self.make(self.arena.root)):
             pass
@@ -177,7 +194,7 @@ class Trial:
         offered = [word for word, done in doing.items() if done is not None]
         if not offered:
             return Result(attack.name, group, "not offered")
-        before = _open_now()
+        before, ran = _open_now(), _running_now()
         search = _Search(self)
         shown = search.smallest(attack, offered, self.examples)
         words = tuple(word for word in offered if doing[word])
@@ -185,11 +202,17 @@ class Trial:
         count = len(search.judged)
         if shown is not None:
             return Result(attack.name, group, "escaped", shown, words, idle, count)
+        if self.arena.endless:
+            return Result(attack.name, group, "hung", self.arena.endless, words, idle, count)
         gc.collect()
+        tolerated = _OF_ITS_OWN + count // 20
         left = _open_now() - before
-        if left > _OF_ITS_OWN + count // 20:
+        if left > tolerated:
             said = f"{left} more are open after {count} cases"
             return Result(attack.name, group, "leaks descriptors", said, words, idle, count)
+        if left := _more_still_running(ran, tolerated + 1):
+            said = f"{left} more run after {count} cases"
+            return Result(attack.name, group, "leaves threads", said, words, idle, count)
         cut = search.late and count * 2 < self.examples
         late = f"only {count} of {self.examples} cases in {self.seconds:g} s" if cut else ""
         return nothing_shown(attack.name, group, words, idle, count, late=late)
@@ -222,6 +245,8 @@ class _Search:
 
     def _escapes(self, case: Case) -> bool:
         if case not in self.judged:
+            if self._trial.arena.endless:
+                return False  # the trial is lost, and each case would be slow
             if time.monotonic() > self._trial.deadline:
                 self.late = True
                 return False
@@ -289,6 +314,24 @@ def closing_quietly(subject: Subject) -> Iterator[Subject]:
 
 def _open_now() -> int:
     return len(os.listdir("/proc/self/fd"))
+
+
+def _running_now() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+def _more_still_running(before: int, enough: int) -> int:
+    """How many more threads than before run, if that many do, and are not about to end."""
+    for _ in range(_PATIENCE):
+        if _running_now() - before < enough:
+            return 0
+        time.sleep(0.01)
+    return _running_now() - before
+
+
+def _repeatable(words: Iterable[str]) -> list[Call]:
+    once = ("remove", "remove_tree", "rename")  # what is there but once
+    return [Call(word, _PLAIN[word]) for word in words if word not in once]
 
 
 # -- what each word is for -----------------------------------------------------------------------
