@@ -138,7 +138,8 @@ class Storage:
         handed a URL, a plugin, a cell of a notebook. Register what such code may use, and no more.
 
         A disk is opened when it is first used. The result gives the names back at the end of a
-        ``with`` block, or by ``close``; closing the Storage does it too. Raises ``ValueError`` when
+        ``with`` block, or by ``close``; a name that was registered several times stays until the
+        last of these. Closing the Storage gives all back. Raises ``ValueError`` when
         another Storage holds a name, and then registers nothing.
         """
         from safefs.integrations import registry

@@ -445,6 +445,21 @@ def test_the_same_storage_may_register_twice_and_the_first_holds(storage: Storag
     assert registry.names() == ()
 
 
+def test_a_name_stays_until_the_last_that_holds_it_is_closed(storage: Storage) -> None:
+    first, second = storage.register("temp"), storage.register("temp", "music")
+    assert repr(first) == "<Registration of 'Acme Notes': safefs://temp>"
+    first.close()
+    first.close()
+    assert (first.closed, second.closed) == (True, False)
+    assert repr(first) == "<Registration of 'Acme Notes' closed: safefs://temp>"
+    assert registry.names() == ("music", "temp")
+    second.close()
+    assert registry.names() == ()
+    third = storage.register("temp")
+    storage.close()
+    assert third.closed
+
+
 def test_an_unknown_disk_cannot_be_registered(storage: Storage) -> None:
     with pytest.raises(UnknownDiskError):
         storage.register("documents", "uploads")

@@ -426,7 +426,7 @@ def test_text_names_no_target_on_another_disk(top: SafePath, documents: Disk) ->
             "safefs://music/b",
             "/etc/b",
             "file:///etc/b",
-            Path("/etc/b"),
+            PurePosixPath("/etc/b"),
             "../b",
             "safefs://documents/../b",
         ):
@@ -515,6 +515,15 @@ def test_a_disk_that_is_not_there(top: SafePath) -> None:
         path.read_bytes()
     with pytest.raises(FileNotFoundError):
         path.mkdir(parents=True)
+
+
+def test_a_disk_is_not_made_by_its_path(top: SafePath) -> None:
+    for options in ({}, {"parents": True, "exist_ok": True}):
+        with pytest.raises(PermissionError, match="a disk cannot be made"):
+            UPath("safefs://new").mkdir(**options)
+    with pytest.raises(FileExistsError):
+        top.mkdir()
+    top.mkdir(exist_ok=True)
 
 
 def test_the_top_lists_the_disks(top: SafePath, documents: Disk) -> None:
@@ -678,6 +687,39 @@ def test_copying_to_and_from_other_protocols(top: SafePath, documents: Disk) -> 
     finally:
         MemoryFileSystem.store.clear()
         MemoryFileSystem.pseudo_dirs[:] = [""]
+
+
+def test_a_path_of_this_machine_is_a_target_where_it_says_it_is(
+    top: SafePath,
+    documents: Disk,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A ``Path`` and a ``UPath`` have been made by someone; only text means the disk."""
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    a = top / "a"
+    a.write_text("a")
+    for number, target in enumerate((Path("1"), here / "2", UPath("3"), UPath(here / "4")), 1):
+        copied = a.copy(target)
+        assert (here / str(number)).read_text() == "a"
+        assert copied == UPath(target)
+    (top / "b").write_text("b")
+    (top / "b").move(Path("b"))
+    assert (here / "b").read_text() == "b"
+    (top / "d").mkdir()
+    (top / "d" / "e").write_text("e")
+    (top / "d").copy_into(here)
+    assert (here / "d" / "e").read_text() == "e"
+    assert not a.samefile(here / "2")
+    with pytest.raises(ValueError, match="move goes there"):
+        a.rename(here / "a")
+    assert documents.all_files() == ["a", "d/e"]
+    a.copy("out")
+    a.copy(PurePosixPath("pure"))
+    a.copy((top / "rel").relative_to(top))
+    assert [documents.get_text(name) for name in ("out", "pure", "rel")] == ["a"] * 3
+    assert not (here / "out").exists()
 
 
 def test_a_copy_enters_no_link_and_does_not_go_round(

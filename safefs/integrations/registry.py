@@ -8,7 +8,8 @@ read and write there. Nothing is registered by importing, configuring or opening
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
 
 from safefs.errors import UnknownDiskError
 
@@ -20,26 +21,43 @@ if TYPE_CHECKING:
     from safefs.disk import Disk
     from safefs.storage import Storage
 
+_numbers = count()
 # Writers replace the whole mapping under the lock, so that readers need none.
 _lock = threading.Lock()
-_registered: Mapping[str, tuple[Storage, str]] = {}
+_registered: Mapping[str, Entry] = {}
+
+
+class Entry(NamedTuple):
+    """Whose disk a name stands for, and the registrations that hold it."""
+
+    storage: Storage
+    disk: str
+    holders: frozenset[int]
 
 
 class Registration:
     """Some disks under ``safefs://``, until ``close`` or the end of a ``with`` block.
 
-    ``names`` are those this registration added: what the same Storage had registered before stays.
+    A name that several registrations of one Storage hold, ``names`` of each, is there until the
+    last of them is closed, or the Storage. One that is dropped unclosed holds its names all the
+    same.
     """
 
-    __slots__ = ("_storage", "names")
+    __slots__ = ("_number", "_storage", "names")
 
-    def __init__(self, storage: Storage, names: tuple[str, ...]) -> None:
+    def __init__(self, storage: Storage, names: tuple[str, ...], number: int) -> None:
         self._storage = storage
+        self._number = number
         self.names = names
 
+    @property
+    def closed(self) -> bool:
+        """Whether it holds no name any more, by its own close or that of the Storage."""
+        return not any(self._number in entry.holders for entry in _registered.values())
+
     def close(self) -> None:
-        """Take the names back. May be called twice."""
-        remove(self._storage, self.names)
+        """Give the names back. May be called twice."""
+        _release(self._number)
 
     def __enter__(self) -> Self:
         return self
@@ -53,7 +71,8 @@ class Registration:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Registration {', '.join(f'safefs://{name}' for name in self.names)}>"
+        names = ", ".join(f"safefs://{name}" for name in self.names)
+        return f"<Registration of {self._storage.app!r}{' closed' * self.closed}: {names}>"
 
 
 def add(storage: Storage, disks: Mapping[str, str]) -> Registration:
@@ -64,22 +83,36 @@ def add(storage: Storage, disks: Mapping[str, str]) -> Registration:
     global _registered
     with _lock:
         for name, disk in disks.items():
-            if _registered.get(name, (storage, disk)) != (storage, disk):
+            held = _registered.get(name)
+            if held is not None and (held.storage, held.disk) != (storage, disk):
                 raise ValueError(f"safefs://{name} is registered already; give a prefix")
-        added = {name: (storage, disk) for name, disk in disks.items() if name not in _registered}
+        number = next(_numbers)
+        added = {}
+        for name, disk in disks.items():
+            held = _registered.get(name)
+            others = frozenset[int]() if held is None else held.holders
+            added[name] = Entry(storage, disk, others | {number})
         _registered = {**_registered, **added}
-    return Registration(storage, tuple(added))
+    return Registration(storage, tuple(added), number)
 
 
-def remove(storage: Storage, names: tuple[str, ...] | None = None) -> None:
-    """Withdraw these names of ``storage``, or all it has."""
+def remove(storage: Storage) -> None:
+    """Withdraw all names of ``storage``, whoever holds them."""
     global _registered
     with _lock:
         _registered = {
-            name: entry
-            for name, entry in _registered.items()
-            if entry[0] is not storage or (names is not None and name not in names)
+            name: entry for name, entry in _registered.items() if entry.storage is not storage
         }
+
+
+def _release(number: int) -> None:
+    global _registered
+    with _lock:
+        left = {
+            name: entry._replace(holders=entry.holders - {number})
+            for name, entry in _registered.items()
+        }
+        _registered = {name: entry for name, entry in left.items() if entry.holders}
 
 
 def names() -> tuple[str, ...]:
@@ -92,12 +125,11 @@ def find(name: str) -> Disk:
     entry = _registered.get(name)
     if entry is None:
         raise UnknownDiskError(name, names())
-    storage, disk = entry
-    return storage.disk(disk)
+    return entry.storage.disk(entry.disk)
 
 
 def name_of(disk: Disk) -> str | None:
     """The name under which this very disk is registered, or None."""
     return next(
-        (name for name, (storage, held) in _registered.items() if storage.holds(held, disk)), None
+        (name for name, held in _registered.items() if held.storage.holds(held.disk, disk)), None
     )

@@ -2,7 +2,8 @@
 
 The text of a path never changes its disk. What is joined to a path, given to ``joinuri``, or named
 as the target of ``rename``, ``copy`` and ``move`` as text, means something on the disk of that
-path, or is refused. Another place is named by a ``UPath`` that someone has made for it.
+path, or is refused. Another place is named by a ``UPath`` or ``pathlib.Path`` that someone has made
+for it.
 """
 
 # ruff: noqa: SLF001  (a SafePath looks into others of its own class)
@@ -10,9 +11,9 @@ path, or is refused. Another place is named by a ``UPath`` that someone has made
 from __future__ import annotations
 
 from contextlib import contextmanager
-from errno import EINVAL, EISDIR, ENOENT, ENOTDIR, EXDEV
+from errno import EACCES, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, EXDEV
 from os import strerror
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath  # noqa: TID251  (to know one that is given)
 from typing import TYPE_CHECKING, Any, cast
 
 from fsspec import register_implementation
@@ -256,6 +257,12 @@ class SafePath(PureSafePath):
         parents: bool = False,  # noqa: FBT001, FBT002  (pathlib's signature)
         exist_ok: bool = False,  # noqa: FBT001, FBT002  (pathlib's signature)
     ) -> None:
+        """Make a directory, as ``Path.mkdir``; a disk cannot be made: ``PermissionError``."""
+        disk, rest = split(self.path)
+        if disk and not rest and disk not in registry.names():
+            raise PermissionError(EACCES, "a disk cannot be made through safefs://", self.path)
+        if disk and not rest and not exist_ok:
+            raise FileExistsError(EEXIST, strerror(EEXIST), self.path)
         with self._opened() as path:
             path.mkdir(mode, parents, exist_ok)
 
@@ -276,11 +283,19 @@ class SafePath(PureSafePath):
     # To another place
 
     def _target(self, target: Any) -> UPath:
-        """A ``UPath`` as it is; text as a path from the root of this disk."""
-        if isinstance(target, UPath) and target.is_absolute():
-            return target
+        """A place that someone has named, as it is; text as a path from the root of this disk.
+
+        A ``pathlib.Path``, or a ``UPath`` of another protocol, says itself where it is. A relative
+        one of this protocol is on no disk, and so is text.
+        """
         if isinstance(target, SafePath):
+            if target.is_absolute():
+                return target
             target = str(target)
+        elif isinstance(target, UPath):
+            return target
+        elif isinstance(target, Path):
+            return UPath(target)
         return self._named(text_of(target), PurePosixPath())
 
     def rename(self, target: Any, **options: Any) -> Self:
@@ -309,6 +324,9 @@ class SafePath(PureSafePath):
 
         A link to a file is copied as the file; one to a directory is passed over; one that leads
         nowhere or outside is an error. A file on a disk appears whole.
+
+        ``target`` is text, from the root of this disk, or a ``UPath`` or ``pathlib.Path``, which
+        says itself where it is: a local one is ambient, with all rights of this process.
         """
         if options.pop("follow_symlinks", True) is not True or options:
             raise UnsupportedOperation("copy follows links, and takes no other options")
