@@ -700,7 +700,8 @@ def test_a_path_of_this_machine_is_a_target_where_it_says_it_is(
     monkeypatch.chdir(here)
     a = top / "a"
     a.write_text("a")
-    for number, target in enumerate((Path("1"), here / "2", UPath("3"), UPath(here / "4")), 1):
+    targets: list[Any] = [Path("1"), here / "2", UPath("3"), UPath(here / "4")]
+    for number, target in enumerate(targets, 1):
         copied = a.copy(target)
         assert (here / str(number)).read_text() == "a"
         assert copied == UPath(target)
