@@ -523,6 +523,8 @@ class Disk:
     def _path(self, path: AnyPath) -> RelPath:
         """The one place where text becomes a path of this disk."""
         self._check_open()
+        if isinstance(path, Disk):
+            raise TypeError('a Disk is no path; give a path on it, as in: other / "a.txt"')
         if not isinstance(path, DiskPath):
             return RelPath.parse(path)
         disk, _, where = whereabouts(path)

@@ -569,6 +569,16 @@ def test_a_fork_in_the_middle_of_an_append_locks_nobody_out(home: Path) -> None:
     assert (home / "parent").read_bytes() == b"12"
 
 
+def test_another_disk_is_no_target_and_the_error_says_how_to_name_one(home: Path) -> None:
+    with Disk(home / "1", create=True) as disk, Disk(home / "2", create=True) as other:
+        disk.put("a.txt", "a")
+        calls: list[Callable[..., object]] = [disk.copy, disk.move]
+        for call in calls:
+            with pytest.raises(TypeError, match=r'other / "a\.txt"'):
+                call("a.txt", other)
+        disk.copy("a.txt", other / "a.txt")
+
+
 def test_it_says_what_it_is(home: Path) -> None:
     with Disk(home, name="n") as disk:
         assert repr(disk).startswith("<Disk 'n' Policy(")

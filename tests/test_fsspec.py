@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -413,6 +414,44 @@ def test_glob(fs: SafeFileSystem) -> None:
     fs.pipe({"documents/a.csv": b"", "documents/b/c.csv": b"", "documents/d.txt": b""})
     assert fs.glob("documents/*.csv") == ["documents/a.csv"]
     assert fs.glob("safefs://documents/**/*.csv") == ["documents/a.csv", "documents/b/c.csv"]
+
+
+def test_a_path_like_is_one_path_to_every_method(fs: SafeFileSystem, tmp_path: Path) -> None:
+    paths: list[Any] = [PurePosixPath("documents") / name for name in "abc"]
+    a, b, c = paths
+    fs.pipe(a, b"one")
+    assert fs.cat(a) == fs.cat_file(a) == fs.head(a) == b"one"
+    assert fs.cat([a]) == {"documents/a": b"one"}
+    fs.copy(a, b)
+    fs.mv(b, c)
+    fs.get(c, tmp_path / "c")
+    fs.put(tmp_path / "c", b)
+    assert fs.cat(b) == b"one"
+    assert fs.find(a.parent) == fs.glob(a.parent / "*") == [str(a), str(b), str(c)]
+    assert [fs.exists(a), fs.isfile(a), fs.size(a)] == [True, True, 3]
+    fs.rm(a)
+    fs.rm([b, c])
+    fs.mkdir(a)
+    fs.rmdir(a)
+    assert fs.ls(a.parent) == []
+
+
+def test_pipe_takes_bytes_and_no_text(fs: SafeFileSystem) -> None:
+    calls: list[Callable[..., object]] = [fs.pipe_file, fs.pipe, fs.write_bytes]
+    for call in calls:
+        with pytest.raises(TypeError, match="bytes-like"):
+            call("documents/q", "ä")
+    with pytest.raises(TypeError, match="bytes-like"):
+        fs.pipe({"documents/q": "ä"})
+    assert not fs.exists("documents/q")
+    fs.pipe({"documents/q": memoryview(b"q")})
+    assert fs.cat("documents/q") == b"q"
+
+
+def test_a_path_that_holds_nul_is_named_as_it_was_given(fs: SafeFileSystem) -> None:
+    with pytest.raises(InvalidPathError) as caught:
+        fs.cat("documents/a\0")
+    assert caught.value.path == "documents/a\0"
 
 
 # -- reading and writing -----------------------------------------------------------------------

@@ -127,7 +127,8 @@ class Contents(Searching):
             paths = [name for each in self.expand_path(path) for name in self.find(each)]
         else:
             paths = self.expand_path(path)
-        if not recursive and isinstance(path, str) and paths == [self._name(path)]:
+        single = not isinstance(path, list | tuple | set)
+        if single and not recursive and paths == [self._name(path)]:
             return self.cat_file(paths[0], **options)
         return self._cat_many(paths, on_error, callback, options)
 
@@ -191,8 +192,18 @@ class Contents(Searching):
 
     # Writing
 
-    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
-        """Replace the file as a whole, making parents; ``create``: only where there is none."""
+    def pipe(self, path: Any, value: Any = None, **options: Any) -> None:
+        """``pipe_file`` of one path, or of each in a dict of contents by path."""
+        for each, content in path.items() if isinstance(path, dict) else [(path, value)]:
+            self.pipe_file(each, content, **options)
+
+    def pipe_file(self, path: str, value: Any, mode: str = "overwrite", **_: Any) -> None:
+        """Replace the file as a whole, making parents; ``create``: only where there is none.
+
+        ``value`` is bytes or what has a buffer of them; text is a ``TypeError``.
+        """
+        if isinstance(value, str):
+            raise TypeError("a bytes-like object is required, not 'str'; encode it")
         self._write(self._place(path), Body(value), exclusive=mode == "create")
 
     def _write(

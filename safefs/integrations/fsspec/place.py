@@ -10,7 +10,7 @@ from fsspec.utils import stringify_path
 from safefs.audit import refused
 from safefs.diskpath import DiskPath
 from safefs.drivers.base import is_absence
-from safefs.errors import EscapeError
+from safefs.errors import EscapeError, InvalidPathError
 from safefs.paths import RelPath
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Place:
         """``text`` is the part of ``name`` that is beneath the disk."""
         if text[:1] == "/":
             raise refused(EscapeError(name, None, EscapeError.ABSOLUTE_PATH))
+        if "\0" in text:
+            raise refused(InvalidPathError(name, "a path holds no NUL"))
         self.disk = disk
         self.driver: Driver = disk._driver  # noqa: SLF001  (the door goes to the driver itself)
         self.name = name
