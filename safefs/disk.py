@@ -139,9 +139,10 @@ class Disk:
         return f"<{type(self).__name__}{named} {self.policy!r}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
+        named = "the name of its directory" if self._name is None else f"its name, {self._name!r}"
         raise TypeError(
             "a Disk holds an open directory: it cannot be pickled or copied; "
-            f"send its name, {self._name!r}, and open it there"
+            f"send {named}, and open it there"
         )
 
     def __truediv__(self, path: str | os.PathLike[str]) -> DiskPath:

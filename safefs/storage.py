@@ -60,6 +60,11 @@ class Storage:
         outside_home: Iterable[str] = (),
         home_dot_entries: bool = False,
     ) -> None:
+        if disks is not None and not hasattr(disks, "items"):
+            raise TypeError(
+                "disks is a mapping of names to directories, as in {'uploads': '/srv/uploads'}, "
+                f"not {type(disks).__name__}"
+            )
         found = places(app, author, outside_home=outside_home)
         entries = (
             configuration.find(found["config"]) if config is None else configuration.read(config)

@@ -6,6 +6,7 @@ import errno
 import io
 import mimetypes
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -577,6 +578,13 @@ def test_another_disk_is_no_target_and_the_error_says_how_to_name_one(home: Path
             with pytest.raises(TypeError, match=r'other / "a\.txt"'):
                 call("a.txt", other)
         disk.copy("a.txt", other / "a.txt")
+
+
+def test_what_is_to_be_sent_instead_of_a_disk_is_something_it_has(home: Path) -> None:
+    with Disk(home) as disk, pytest.raises(TypeError, match="send the name of its directory"):
+        pickle.dumps(disk)
+    with Disk(home, name="n") as disk, pytest.raises(TypeError, match="send its name, 'n'"):
+        pickle.dumps(disk)
 
 
 def test_it_says_what_it_is(home: Path) -> None:

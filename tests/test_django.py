@@ -544,8 +544,10 @@ def test_a_disk_that_nobody_registered_is_a_mistake_in_the_configuration() -> No
     storage = SafeStorage("uploads")
     with pytest.raises(ImproperlyConfigured, match=r"'uploads'.*Storage\.register"):
         storage.save("a", ContentFile(b""))
-    with pytest.raises(TypeError, match="name of a registered disk"):
-        SafeStorage(None)  # type: ignore[arg-type]
+    for options in ({"disk": None}, {}, {"location": "/srv"}, {"disk": "uploads", "location": "/"}):
+        with pytest.raises(TypeError, match="name of a registered disk") as caught:
+            SafeStorage(**cast("dict[str, Any]", options))
+        assert ("location" in str(caught.value)) == ("location" in options)
 
 
 def test_the_disk_is_looked_up_at_each_use(scratch: Scratch) -> None:
@@ -678,6 +680,32 @@ def test_a_row_whose_name_was_forged_reaches_nothing(disk: Disk, scratch: Scratc
             call()
 
 
+@pytest.mark.parametrize(
+    ("module", "library", "extra"), [("django", "django", "django"), ("upath", "upath", "upath")]
+)
+def test_a_door_without_its_library_says_which_extra_brings_it(
+    module: str, library: str, extra: str
+) -> None:
+    code = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == {library!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+try:
+    import safefs.integrations.{module}
+except ModuleNotFoundError as error:
+    print(error, error.name)
+"""
+    run = [sys.executable, "-c", code]
+    said = subprocess.run(run, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert f"the extra {extra!r}" in said
+    assert said.split()[-1] == library
+
+
 # -- the document ------------------------------------------------------------------------------
 
 PROJECT = Path(__file__).parent.parent
@@ -689,8 +717,8 @@ import django
 from django.core.exceptions import SuspiciousFileOperation
 
 django.setup()
-names = {}
 for block in sys.stdin.read().split("\\0"):
+    names = {}
     lines = block.splitlines()
     refused = [line for line in lines if "# SuspiciousFileOperation" in line]
     exec("\\n".join(line for line in lines if line not in refused), names)
@@ -704,24 +732,29 @@ for block in sys.stdin.read().split("\\0"):
 
 
 def test_the_examples_of_the_document_run_as_a_project(tmp_path: Path) -> None:
-    """The first is the project's settings; the others run in it, in the order of the document."""
+    """Those that name a file are that file; each other runs as it is, in the order they stand."""
     home = tmp_path / "m" / "m" / "home"
     home.mkdir(parents=True)
     blocks = [part.split("```")[0] for part in DOCUMENT.split("```python\n")[1:]]
     blocks = [block.replace("/srv/uploads", str(home / "uploads")) for block in blocks]
     blocks = [block.replace("../../etc/passwd", "../x") for block in blocks]
-    (home / "mysite.py").write_text(blocks[0], encoding="utf-8")
+    (home / "mysite").mkdir()
+    (home / "mysite" / "__init__.py").touch()
+    files = [block for block in blocks if block.startswith("# mysite/")]
+    assert len(files) == 2
+    for block in files:
+        (home / block.partition("\n")[0].removeprefix("# ")).write_text(block, encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", RUN],
-        input="\0".join(blocks[1:]),
-        env=kept | {"HOME": str(home), "DJANGO_SETTINGS_MODULE": "mysite"},
+        input="\0".join(block for block in blocks if block not in files),
+        env=kept | {"HOME": str(home), "DJANGO_SETTINGS_MODULE": "mysite.settings"},
         cwd=home,
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert len(blocks) > 2
+    assert len(blocks) > 4
     assert run.returncode == 0, run.stderr
     assert (home / "uploads" / "2026" / "report.txt").read_text() == "hello"

@@ -8,7 +8,7 @@ import os
 import pickle
 import stat
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -107,6 +107,12 @@ def test_the_user_s_files_go_by_the_umask(storage: Storage, home: Path) -> None:
     finally:
         os.umask(old)
     assert _mode(home / "Documents" / "a.txt") == 0o644
+
+
+def test_disks_that_are_no_mapping_are_refused_with_what_is_due(home: Path) -> None:
+    for wrong in (["/srv"], "/srv", {"/srv"}):
+        with pytest.raises(TypeError, match="mapping of names to directories"):
+            Storage("x", disks=cast("Any", wrong))
 
 
 def test_an_unknown_name_says_which_there_are(storage: Storage) -> None:

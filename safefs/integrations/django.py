@@ -23,7 +23,14 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from django.conf import settings
+try:
+    from django.conf import settings
+except ModuleNotFoundError as error:
+    if error.name != "django":
+        raise
+    raise ModuleNotFoundError(
+        "SafeStorage needs Django, which the extra 'django' of safefs brings", name="django"
+    ) from error
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.files import File
 from django.core.files.storage import Storage
@@ -41,6 +48,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     Name = str | os.PathLike[str]
+
+
+_DISK_IS = """disk is the name of a registered disk, as in OPTIONS = {"disk": "uploads"}"""
 
 
 @deconstructible(path="safefs.integrations.django.SafeStorage")
@@ -66,14 +76,25 @@ class SafeStorage(Storage):  # type: ignore[misc]  # Django is not typed
 
     def __init__(
         self,
-        disk: str | Disk,
+        disk: str | Disk | None = None,
         base_url: str | None = None,
         file_permissions_mode: int | None = None,
         directory_permissions_mode: int | None = None,
         allow_overwrite: bool = False,  # noqa: FBT001, FBT002  (FileSystemStorage's signature)
+        **others: Any,
     ) -> None:
+        """``disk`` is required; the others are for URLs, permissions and names that are taken.
+
+        ``base_url``: where the files are served (``MEDIA_URL``); ``""``: nowhere.
+        ``file_permissions_mode``, ``directory_permissions_mode``: of what is made
+        (``FILE_UPLOAD_PERMISSIONS``, ``FILE_UPLOAD_DIRECTORY_PERMISSIONS``). ``allow_overwrite``:
+        what is saved replaces what has its name. Raises ``TypeError`` for any other option, such as
+        ``location``, and without a disk.
+        """
+        if others:
+            raise TypeError(f"SafeStorage takes no {', '.join(sorted(others))}; {_DISK_IS}")
         if not isinstance(disk, str | Disk):
-            raise TypeError(f"disk is the name of a registered disk, not {type(disk).__name__}")
+            raise TypeError(f"{_DISK_IS}, not {type(disk).__name__}")
         self._disk = disk
         self._base_url = base_url
         self._file_permissions_mode = file_permissions_mode

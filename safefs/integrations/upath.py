@@ -17,7 +17,15 @@ from pathlib import Path, PurePosixPath  # noqa: TID251  (to know one that is gi
 from typing import TYPE_CHECKING, Any, cast
 
 from fsspec import register_implementation
-from upath import UnsupportedOperation, UPath
+
+try:
+    from upath import UnsupportedOperation, UPath
+except ModuleNotFoundError as error:
+    if error.name != "upath":
+        raise
+    raise ModuleNotFoundError(
+        "SafePath needs universal_pathlib, which the extra 'upath' of safefs brings", name="upath"
+    ) from error
 from upath.types import PathInfo, StatResultType
 
 from safefs.audit import refused
