@@ -163,6 +163,7 @@ FILES = (
         "_CAREFUL = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY\n",
         "_CAREFUL = os.O_CLOEXEC | os.O_NOCTTY\n",
         "tests/test_rules.py::test_rule_10_what_is_no_file_is_refused_in_every_mode",
+        hangs=True,
     ),
     mutant(
         "chmod by name",
