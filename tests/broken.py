@@ -211,6 +211,25 @@ class TellsByItsErrors(Careful):
         return super().read(path)
 
 
+class ChecksTextOnly(Careful):
+    """``bytes`` are somebody's own business."""
+
+    def read(self, path: str | bytes) -> bytes:
+        if isinstance(path, bytes):
+            return Path(self.root, os.fsdecode(path)).read_bytes()
+        return super().read(path)
+
+
+class TrustsPaths(Careful):
+    """Whoever has a path object is taken to have checked it."""
+
+    def write(self, path: str | bytes | os.PathLike[str], data: bytes) -> None:
+        if not isinstance(path, str):
+            Path(self.root, os.fsdecode(path)).write_bytes(data)
+        else:
+            super().write(path, data)
+
+
 class TellsByTheTextOfItsErrors(Careful):
     """The same type of error, in other words."""
 

@@ -265,6 +265,21 @@ BITES: tuple[tuple[str, Group, type, str], ...] = (
         ),
     ),
     (
+        "path of another type",
+        "read",
+        broken.ChecksTextOnly,
+        (
+            "read(fsencode('l')) through l => ../outside/secret: "
+            "returned the content of outside/secret"
+        ),
+    ),
+    (
+        "path of another type",
+        "write",
+        broken.TrustsPaths,
+        "write(fsencode('l')) through l => ../outside/new: created outside/new",
+    ),
+    (
         "copy and rename",
         "write",
         broken.CopiesByName,

@@ -11,6 +11,7 @@ import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from safefs.testing.answers import (
@@ -42,6 +43,11 @@ NEW = b"written by the kit\n"
 _BY_TIME = {second: name for name, second in TIMES.items()}
 _OTHER_NUMBERS = ("uid", "gid", "mode", "dev", "nlink")  # by chance as great as a size
 _READING = ("read", "exists", "size", "stat", "list", "walk", "glob")
+_TYPES: Mapping[str, Callable[[str], object]] = {
+    "": str,
+    "fsencode": os.fsencode,
+    "PurePosixPath": PurePosixPath,
+}
 _WITH_DATA = ("write", "append", "create")
 _REASONS = {"outside"}  # a name of the outside, and also what many an error says
 
@@ -117,7 +123,8 @@ class Arena:
 
     def perform(self, subject: Subject, call: Call) -> Outcome:
         """The call, and how it ended. What is no ``Exception`` goes through."""
-        paths = [filled(self.stage.scratch, path) for path in call.paths]
+        of_type = _TYPES[call.given]
+        paths = [of_type(filled(self.stage.scratch, path)) for path in call.paths]
         more: list[object] = [NEW] if call.word in _WITH_DATA else []
         if call.word == "chmod":
             more = [0o600]

@@ -60,13 +60,15 @@ class Way(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One word of a subject and the paths that it is given."""
+    """One word of a subject and the paths that it is given, as what ``given`` makes of text."""
 
     word: str
     paths: tuple[str, ...]
+    given: Literal["", "fsencode", "PurePosixPath"] = ""
 
     def __str__(self) -> str:
-        return f"{self.word}({', '.join(map(ascii, self.paths))})"
+        shown = (f"{self.given}({path!a})" if self.given else ascii(path) for path in self.paths)
+        return f"{self.word}({', '.join(shown)})"
 
 
 class Case(NamedTuple):
@@ -428,6 +430,20 @@ def _telling(words: Sequence[str]) -> SearchStrategy[Case]:
     return st.builds(case, st.sampled_from(tuple(words)), st.sampled_from(pairs))
 
 
+def _of_another_type(words: Sequence[str]) -> SearchStrategy[Case]:
+    """Who looks at text only may let pass what is none."""
+
+    def given(case: Case, kind: Literal["fsencode", "PurePosixPath"]) -> Case:
+        return case._replace(call=case.call._replace(given=kind))
+
+    def ways(role: Role) -> SearchStrategy[Way]:
+        return st.one_of(_any_way(role), _absolute(role))
+
+    return st.builds(
+        given, _at_the_end(ways)(words), st.sampled_from(("fsencode", "PurePosixPath"))
+    )
+
+
 def _removing(words: Sequence[str]) -> SearchStrategy[Case]:
     within = _planted().map(lambda links: Case(Call("remove_tree", ("d",)), links))
     return st.one_of(within, _at_the_end(_any_way)(words))
@@ -489,6 +505,12 @@ ATTACKS: tuple[Attack, ...] = (
         # Not remove_tree, nor rename: much of that text names the root, whose removal is no escape.
         {"read": _READ, "write": _WRITE, "delete": ("remove",)},
         _hostile,
+    ),
+    Attack(
+        "path of another type",
+        "a path as bytes, or as an object of `pathlib`",
+        _words(_ROLES, *GROUPS),
+        _of_another_type,
     ),
     Attack("listing", "lists, walks and globs over links", {"read": _READ[1:]}, _entering),
     Attack(
