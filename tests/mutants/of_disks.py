@@ -118,8 +118,8 @@ FSSPEC = (
         "read a name as a pattern",
         "rm('x*') of the file x* removes all that begin with x",
         f"{_FSSPEC}searching.py",
-        "        return has_magic(name) and not self.lexists(name)\n",
-        "        return has_magic(name)\n",
+        "            return True\n        return False\n",
+        "            return True\n        return True\n",
         "tests/test_fsspec.py::test_a_name_that_is_there_is_no_pattern",
     ),
 )
