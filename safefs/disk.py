@@ -96,6 +96,11 @@ class Disk:
         self._renew_lock()
         _disks.add(self)
 
+    def _adopt(self, name: str) -> None:
+        if self._name is None:
+            _check_name(name)
+            self._name = name
+
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
 
@@ -103,7 +108,7 @@ class Disk:
 
     @property
     def name(self) -> str | None:
-        """What the disk is called in URLs, or None."""
+        """What the disk is called, or None. A Storage that is given one without a name names it."""
         return self._name
 
     @property
@@ -136,7 +141,7 @@ class Disk:
         named = f" {self._name!r}" if self._name is not None else ""
         if self._closed:
             return f"<{type(self).__name__}{named} closed>"
-        return f"<{type(self).__name__}{named} {self.policy!r}>"
+        return f"<{type(self).__name__}{named} {self._driver!r} {self.policy!r}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         named = "the name of its directory" if self._name is None else f"its name, {self._name!r}"

@@ -58,7 +58,8 @@ class DiskPath:
         return type(self)(self._disk, self._driver, pure)
 
     def __repr__(self) -> str:
-        return f"DiskPath({self.as_posix()!r}, disk={self._disk.name!r})"
+        disk = self._driver if self._disk.name is None else self._disk.name
+        return f"DiskPath({self.as_posix()!r}, disk={disk!r})"
 
     def __str__(self) -> str:
         return str(self._pure)
@@ -159,6 +160,7 @@ class DiskPath:
         return tuple(self._with(parent) for parent in self._pure.parents)
 
     def as_posix(self) -> str:
+        """The text, as ``str()`` gives it: from the disk's root, without a slash in front."""
         return self._pure.as_posix()
 
     def joinpath(self, *others: StrPath) -> Self:
@@ -173,12 +175,15 @@ class DiskPath:
         return self.joinpath(other)
 
     def with_name(self, name: str) -> Self:
+        """The path with another last component, as ``PurePath.with_name``."""
         return self._with(self._pure.with_name(name))
 
     def with_stem(self, stem: str) -> Self:
+        """The path with another last component but for its suffix."""
         return self._with(self._pure.with_stem(stem))
 
     def with_suffix(self, suffix: str) -> Self:
+        """The path with another suffix, ``.txt``; ``""`` takes it away."""
         return self._with(self._pure.with_suffix(suffix))
 
     def relative_to(self, other: StrPath | DiskPath) -> PurePosixPath:
@@ -344,6 +349,7 @@ class DiskPath:
         return self._disk.open(self, mode, buffering, encoding, errors, newline)
 
     def read_bytes(self) -> bytes:
+        """The whole content."""
         return self._driver.read(self._rel)
 
     def read_text(
@@ -384,6 +390,7 @@ class DiskPath:
         parents: bool = False,  # noqa: FBT001, FBT002  (pathlib's signature)
         exist_ok: bool = False,  # noqa: FBT001, FBT002  (pathlib's signature)
     ) -> None:
+        """Make a directory, as ``Path.mkdir``: ``parents`` above it, ``exist_ok`` where one is."""
         self._driver.mkdir(self._rel, mode, parents=parents, exist_ok=exist_ok)
 
     def rmdir(self) -> None:

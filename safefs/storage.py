@@ -38,7 +38,8 @@ class Storage:
     exist. ``home`` refuses entries that begin with a dot at its top level, which belong to other
     programs, unless ``home_dot_entries`` is true. ``temp`` is new and empty, and gone at close.
 
-    ``disks`` adds others: name -> a directory, or a ``Disk`` (which its maker closes). So does
+    ``disks`` adds others: name -> a directory, or a ``Disk`` (which its maker closes, and which
+    takes this name if it has none). So does
     ``safefs.toml`` (see ``safefs.config``), read from ``config``, or else from the application's
     config folder; never from the working directory. ``outside_home`` names the disks that may lie
     outside the home directory, should the environment say so.
@@ -267,7 +268,9 @@ def _disk(name: str, driver: LocalDriver) -> Opened:
 
 def _found(place: Place, policy: Policy) -> Slot:
     def opener() -> Opened:
-        return _disk(place.name, LocalDriver(place.open(policy), **modes(place.name)))
+        root = place.open(policy)
+        driver = LocalDriver(root, where=str(place.path), **modes(place.name))
+        return _disk(place.name, driver)
 
     return Slot(f"({place.problem})" if place.problem else str(place.path), opener)
 
@@ -280,7 +283,7 @@ def _at(name: str, path: str, policy: Policy, *, create: bool = False) -> Slot:
             root = Root(path, policy=policy)
         except FileNotFoundError:
             raise MissingFolderError(name, path) from None
-        return _disk(name, LocalDriver(root, **modes(name)))
+        return _disk(name, LocalDriver(root, where=path, **modes(name)))
 
     return Slot(path, opener)
 
@@ -293,6 +296,7 @@ def _given(name: str, disk: Directory | Disk, policy: Policy) -> Slot:
     if isinstance(disk, Disk):
         slot = Slot(repr(disk), lambda: Opened(disk, lambda: None))
         slot.get()
+        disk._adopt(name)  # noqa: SLF001  (only a Storage names disks of others)
         return slot
     # Joined now: the working directory may be another one at first use.
     return _at(name, os.path.join(os.getcwd(), os.fspath(disk)), policy)

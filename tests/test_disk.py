@@ -589,8 +589,13 @@ def test_what_is_to_be_sent_instead_of_a_disk_is_something_it_has(home: Path) ->
 
 def test_it_says_what_it_is(home: Path) -> None:
     with Disk(home, name="n") as disk:
-        assert repr(disk).startswith("<Disk 'n' Policy(")
-        assert "LocalDriver" in repr(disk._driver)
+        assert repr(disk).startswith(f"<Disk 'n' LocalDriver({str(home)!r}) Policy(")
+        assert f"LocalDriver('{home}/sub')" in repr(disk.scoped("sub", create=True))
+        assert f"LocalDriver('{home}')" in repr(disk.read_only())
+    with Disk(home) as disk:
+        assert repr(disk / "a") == f"DiskPath('a', disk=LocalDriver('{home}'))"
+    with Disk(home, name="n") as disk:
+        pass
     assert repr(disk) == "<Disk 'n' closed>"
 
 

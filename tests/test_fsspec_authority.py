@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -107,7 +107,10 @@ _hooked: list[object] = []
 
 def test_two_disks_that_print_alike_stay_two(tmp_path: Path) -> None:
     """fsspec keeps instances by md5(str(arguments)): the second would be given the first."""
-    with Disk(tmp_path / "1", create=True) as one, Disk(tmp_path / "2", create=True) as other:
+    with ExitStack() as stack:
+        one = stack.enter_context(Disk(tmp_path / "1", create=True))
+        os.rename(tmp_path / "1", tmp_path / "2")
+        other = stack.enter_context(Disk(tmp_path / "1", create=True))
         assert repr(one) == repr(other)
         one.put("a", "one")
         assert one.fs is not other.fs

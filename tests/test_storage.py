@@ -115,6 +115,17 @@ def test_disks_that_are_no_mapping_are_refused_with_what_is_due(home: Path) -> N
             Storage("x", disks=cast("Any", wrong))
 
 
+def test_a_disk_without_a_name_takes_the_one_it_is_given_in_a_storage(tmp_path: Path) -> None:
+    with Disk(tmp_path) as plain, Disk(tmp_path, name="own") as named:
+        with Storage("x", disks={"a": plain, "b": named, "c": tmp_path}) as storage:
+            assert storage["a"] is plain
+            assert [storage[name].name for name in "abc"] == ["a", "own", "c"]
+            assert repr(storage["c"]).startswith(f"<Disk 'c' LocalDriver('{tmp_path}') ")
+        assert plain.name == "a"
+        with Storage("y", disks={"z": plain}) as other:
+            assert other["z"].name == "a"
+
+
 def test_an_unknown_name_says_which_there_are(storage: Storage) -> None:
     with pytest.raises(UnknownDiskError, match="there are: appdata, home"):
         storage.disk("uploads")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from errno import EEXIST, EINVAL
 from stat import S_IMODE, S_ISREG
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
@@ -13,7 +14,6 @@ from safefs.paths import RelPath, encode
 from safefs.root import Root
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Iterator
 
     from safefs.policy import Policy
@@ -25,12 +25,18 @@ class LocalDriver:
 
     ``file_mode`` is what a new file gets (None: 0666 less the umask), and the most that a copy from
     elsewhere gets. ``directory_mode`` bounds the mode of new directories, those made on the way
-    included.
+    included. ``where`` is what people are shown as its place, and nothing else.
     """
 
     def __init__(
-        self, root: Root, *, file_mode: int | None = None, directory_mode: int = 0o777
+        self,
+        root: Root,
+        *,
+        file_mode: int | None = None,
+        directory_mode: int = 0o777,
+        where: str | None = None,
     ) -> None:
+        self._where = where
         self._root = root
         self._file_mode = file_mode
         self._directory_mode = directory_mode
@@ -45,10 +51,10 @@ class LocalDriver:
         """
         if create:
             _make_directory(encode(directory)[0])
-        return cls(Root(directory, policy=policy))
+        return cls(Root(directory, policy=policy), where=os.fsdecode(directory))
 
     def __repr__(self) -> str:
-        return f"LocalDriver({self._root!r})"
+        return f"LocalDriver({self._root if self._where is None else self._where!r})"
 
     @property
     def policy(self) -> Policy:
@@ -163,7 +169,13 @@ class LocalDriver:
             self._root.subroot(path, policy=policy),
             file_mode=self._file_mode,
             directory_mode=self._directory_mode,
+            where=self._where_beneath(path.text),
         )
+
+    def _where_beneath(self, path: str) -> str | None:
+        if self._where is None or path in ("", "."):
+            return self._where
+        return f"{self._where}/{path}"
 
     def close(self) -> None:
         self._root.close()

@@ -57,6 +57,11 @@ class SafeFileSystem(Transfers):
     cachable = True
 
     def __init__(self, **options: Any) -> None:
+        """No option says what may be reached: ``Storage.register`` does.
+
+        Those of any file system of fsspec (``use_listings_cache``, ``skip_instance_cache`` and
+        their like) are taken and change nothing. Any other is a ``TypeError``.
+        """
         unknown = sorted(options.keys() - _INERT)
         if unknown:
             raise TypeError(f"safefs:// takes no {', '.join(unknown)}: disks come from register()")
