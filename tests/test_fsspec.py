@@ -16,7 +16,14 @@ import fsspec.config
 import pandas as pd
 import pytest
 
-from safefs import Disk, EscapeError, InvalidPathError, MissingFolderError, Storage
+from safefs import (
+    Disk,
+    EscapeError,
+    InvalidPathError,
+    MissingFolderError,
+    SameFileError,
+    Storage,
+)
 from safefs.integrations.fsspec import SafeFileSystem
 
 if TYPE_CHECKING:
@@ -813,3 +820,15 @@ def test_a_refused_get_makes_nothing_on_the_other_side(
         with pytest.raises(OSError):
             fs.get_file(path, str(tmp_path / "made" / "by" / "x"))
     assert not (tmp_path / "made").exists()
+
+
+def test_a_file_that_is_got_onto_itself_is_refused_and_keeps_its_content(
+    fs: SafeFileSystem, documents: Path
+) -> None:
+    (documents / "a").write_bytes(b"kept")
+    (documents / "same").hardlink_to(documents / "a")
+    for target in ("a", "same"):
+        for get in (fs.get, fs.get_file):
+            with pytest.raises(SameFileError):
+                get("documents/a", str(documents / target))
+            assert (documents / "a").read_bytes() == b"kept"

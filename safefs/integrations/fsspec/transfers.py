@@ -9,9 +9,11 @@ from fsspec.implementations.local import LocalFileSystem
 
 from safefs.disk import Disk
 from safefs.diskpath import DiskPath
+from safefs.errors import SameFileError
 from safefs.integrations.fsspec.changing import Changing
 from safefs.integrations.fsspec.pairs import pairs
 from safefs.integrations.fsspec.progress import counted
+from safefs.kernel import syscalls
 
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
@@ -70,7 +72,8 @@ class Transfers(Changing):
         """Copy files to a local path, with this process's own rights, or to a disk.
 
         ``lpath``: a path as ``LocalFileSystem`` takes it, a ``Disk``, a path of one, or a
-        ``safefs://`` URL. ``callback`` counts files, and its branches bytes.
+        ``safefs://`` URL. ``callback`` counts files, and its branches bytes. ``SameFileError``
+        where a file would be copied onto itself.
         """
         side, lpath = _side(lpath)
         found = pairs(self, rpath, side, lpath, recursive=recursive, maxdepth=maxdepth)
@@ -109,8 +112,10 @@ class Transfers(Changing):
             side._copy(source, side._beneath_disk(lpath, "replaced"), callback)  # noqa: SLF001
         else:
             # Opened first: what is refused here makes nothing there.
-            with source.driver.open(source.rel, "rb") as file, side.open(lpath, "wb") as target:
-                _stream(source, file, target, callback)
+            with source.driver.open(source.rel, "rb") as file:
+                _refuse_same(source, file, side, lpath)
+                with side.open(lpath, "wb") as target:
+                    _stream(source, file, target, callback)
 
     def put(
         self,
@@ -165,6 +170,17 @@ def _stream(source: Place, file: BinaryIO, target: Any, callback: Any) -> None:
     callback.set_size(source.driver.stat_open(file).size)
     for piece in counted(file, callback):
         target.write(piece)
+
+
+def _refuse_same(source: Place, file: BinaryIO, side: AbstractFileSystem, lpath: str) -> None:
+    """Refuse to write, out there, the very file that is read: opening it would empty it."""
+    local = side._strip_protocol(lpath)  # noqa: SLF001  (fsspec's name for it)
+    try:
+        found = syscalls.stat(local)
+    except OSError:
+        return  # whether it can be written, the writing will say
+    if source.driver.stat_open(file).identity == (found.st_dev, found.st_ino):
+        raise SameFileError(source.name, local)
 
 
 def _side(path: Any) -> tuple[AbstractFileSystem, Any]:
