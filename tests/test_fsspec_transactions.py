@@ -423,3 +423,33 @@ def test_what_is_old_enough_goes(top: Path) -> None:
     with Disk(top) as disk:
         assert disk.sweep(older_than=3600) == []
         assert disk.sweep(older_than=0.0) == [".safefs-0123456789abcdef.tmp"]
+
+
+def test_a_transaction_in_a_transaction_is_refused_and_ends_the_outer_one(
+    fs: SafeFileSystem, top: Path
+) -> None:
+    with pytest.raises(RuntimeError, match="begun"), fs.transaction:
+        fs.pipe_file("d/first", b"1")
+        with fs.transaction:
+            fs.pipe_file("d/second", b"2")
+    assert os.listdir(top) == []
+    with fs.transaction:
+        fs.pipe_file("d/after", b"3")
+    assert os.listdir(top) == ["after"]
+
+
+def test_a_fork_that_ends_the_transaction_writes_nothing_into_the_writers_file(
+    fs: SafeFileSystem, top: Path
+) -> None:
+    with fs.transaction as transaction:
+        fs.open("d/a", "wb").write(b"once")
+        child = os.fork()
+        if child == 0:
+            try:
+                transaction.complete()
+            except ValueError:
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert (top / "a").read_bytes() == b"once"

@@ -79,7 +79,13 @@ class DraftFile:
         return getattr(self._file, name)
 
     def close(self) -> None:
-        """End the writing; on an error of the last bytes nothing will be published."""
+        """End the writing; on an error of the last bytes nothing will be published.
+
+        ``ValueError`` in a fork of the writer, whose file stays as it is.
+        """
+        if syscalls.getpid() != self._writer:
+            self.discard()  # flushes nothing: those bytes are the writer's, who will write them
+            raise ValueError("this file was begun in another process, which may commit it")
         try:
             if not self._file.closed:
                 self._file.flush()
@@ -94,8 +100,6 @@ class DraftFile:
 
         ``ValueError`` where there is nothing to commit any more, and in a fork of the writer.
         """
-        if syscalls.getpid() != self._writer:
-            raise ValueError("this file was begun in another process, which may commit it")
         self.close()
         name, self._name = self._name, b""
         if not name:

@@ -17,11 +17,19 @@ class SafeTransaction(Transaction):  # type: ignore[misc]  # fsspec is not typed
     At the end each file is renamed to its name, in the order in which they were opened. What goes
     wrong before that, a disk that is full for one, publishes nothing; a rename that is refused ends
     it, and of that file and those after it nothing is kept. Directories are made at once, and stay.
-    Removing and moving are no part of a transaction.
+    Removing and moving are no part of a transaction. ``RuntimeError`` for one within another.
     """
 
     files: deque[Any]
     fs: Any
+    _begun = False
+
+    def start(self) -> None:
+        """Begin. There is one at a time: another would drop what this one holds, or publish it."""
+        if self._begun:
+            raise RuntimeError("this transaction has begun already, and has none within it")
+        self._begun = True
+        super().start()
 
     def __exit__(
         self,
