@@ -294,9 +294,9 @@ def _configured(entry: DiskEntry, path: str, policy: Policy) -> Slot:
 
 def _given(name: str, disk: Directory | Disk, policy: Policy) -> Slot:
     if isinstance(disk, Disk):
+        disk._adopt(name)  # noqa: SLF001  (only a Storage names disks of others)
         slot = Slot(repr(disk), lambda: Opened(disk, lambda: None))
         slot.get()
-        disk._adopt(name)  # noqa: SLF001  (only a Storage names disks of others)
         return slot
     # Joined now: the working directory may be another one at first use.
     return _at(name, os.path.join(os.getcwd(), os.fspath(disk)), policy)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from dask import dataframe as dd
 from pyarrow.fs import FileSelector, FileType, FSSpecHandler, PyFileSystem
+from upath import UPath
 
 from tests.libraries import FRAME, ROWS, TABLE, rows
 
@@ -32,6 +33,22 @@ pytestmark = [
 
 
 # -- pandas ------------------------------------------------------------------------------------
+
+
+def test_pandas_opens_the_url_of_a_path_and_what_it_opens_but_no_path(fs: SafeFileSystem) -> None:
+    fs.pipe("documents/a.csv", b"a\n1\n")
+    path: Any = UPath("safefs://documents/a.csv")
+    with pytest.raises(ValueError, match="Invalid file path"):
+        pd.read_csv(path)
+    with path.open("rb") as file:
+        assert pd.read_csv(file).equals(pd.read_csv(str(path)))
+
+
+def test_only_pyarrow_keeps_the_names_of_the_disks_there_are_to_itself(fs: SafeFileSystem) -> None:
+    with pytest.raises(FileNotFoundError, match="no disk is named 'nope'"):
+        pd.read_csv("safefs://nope/x.csv")
+    with pytest.raises(FileNotFoundError):
+        pd.read_parquet("safefs://nope/x.parquet")
 
 
 def test_pandas_reads_a_csv_in_chunks_and_adds_to_one(fs: SafeFileSystem) -> None:
