@@ -206,10 +206,12 @@ def test_an_archive_that_writes_through_a_link_shrinks_to_two_members() -> None:
 # That they make what they promise
 
 
-def _share(strategy: st.SearchStrategy[Any], kind_of: Callable[[Any], object]) -> Counter[object]:
+def _share(
+    strategy: st.SearchStrategy[Any], kind_of: Callable[[Any], object], examples: int = 300
+) -> Counter[object]:
     seen: Counter[object] = Counter()
 
-    @settings(max_examples=300, derandomize=True, database=None, phases=[Phase.generate])
+    @settings(max_examples=examples, derandomize=True, database=None, phases=[Phase.generate])
     @given(strategy)
     def count(example: object) -> None:
         seen[kind_of(example)] += 1
@@ -274,7 +276,8 @@ def test_the_archives_hold_members_of_every_kind() -> None:
         lies = {"lie" for member in archive.members if member.lie}
         return frozenset({f"{archive.kind} {m.kind}" for m in archive.members} | lies)
 
-    found = set[str]().union(*_share(archives(), kinds))  # type: ignore[arg-type]
+    # Of 300 archives one or two hold a block device, or none.
+    found = set[str]().union(*_share(archives(), kinds, 2000))  # type: ignore[arg-type]
     of_both = {"file", "directory", "symlink"}
     of_tar = {"hard link", "fifo", "character device", "block device"}
     both = {f"{kind} {word}" for kind in ("tar", "zip") for word in of_both}
