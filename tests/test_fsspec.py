@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pickle
@@ -832,3 +833,20 @@ def test_a_file_that_is_got_onto_itself_is_refused_and_keeps_its_content(
             with pytest.raises(SameFileError):
                 get("documents/a", str(documents / target))
             assert (documents / "a").read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize("target", ["inner/new", "inner/a/b", "inner/sub/new"])
+def test_a_directory_is_not_moved_into_a_disk_that_lies_in_it(tmp_path: Path, target: str) -> None:
+    inner = tmp_path / "outer" / "tree" / "inner"
+    (inner / "sub").mkdir(parents=True)
+    (inner / "file").write_bytes(b"kept")
+    disks = {"outer": Disk(tmp_path / "outer"), "inner": Disk(inner)}
+    with (
+        Storage("app", disks=disks) as storage,
+        storage.register("outer", "inner"),
+        pytest.raises(OSError, match="Invalid argument") as caught,
+    ):
+        SafeFileSystem().mv("outer/tree", target)
+    assert caught.value.errno == errno.EINVAL
+    assert sorted(os.listdir(inner)) == ["file", "sub"]
+    assert os.listdir(inner / "sub") == []

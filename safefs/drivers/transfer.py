@@ -66,6 +66,12 @@ def _settled(driver: Driver, where: RelPath) -> tuple[RelPath, list[bytes]]:
     return RelPath(b"/".join(there) or b".", where.shown), new
 
 
+def deepest(driver: Driver, where: RelPath) -> Stat:
+    """What the path leads to as far as it exists: itself, or what it would be made in."""
+    there, new = _settled(driver, where)
+    return driver.stat(there) if new else driver.lstat(there)
+
+
 def _error(number: int, where: RelPath) -> OSError:
     return OSError(number, os.strerror(number), where.shown)
 

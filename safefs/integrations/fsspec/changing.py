@@ -169,6 +169,7 @@ class Changing(Contents):
         levels = source.driver.survey(source.rel, describe=_strangers, onerror=_raise)
         if any(level.found for level in list(levels)):
             raise OSError(ENOTSUP, "a tree with links or special files is not moved between disks")
+        _refuse_within(source, target)
         target.driver.mkdir(target.rel, 0o777, parents=True, exist_ok=False)
         for level in source.driver.survey(source.rel, onerror=_raise):
             for name in level.directories:
@@ -186,6 +187,23 @@ class Changing(Contents):
         into = text_of(path2).endswith("/") or self.isdir(path2)
         bare = self._name(path2)
         return join(bare, base(self._name(path1))) if into else bare
+
+
+def _refuse_within(source: Place, target: Place) -> None:
+    """Refuse to move a tree into itself, as rename(2) would: one disk may lie within another."""
+    there = transfer.deepest(target.driver, target.rel).identity
+    within = there is not None and there == source.driver.stat(source.rel).identity
+
+    def compare(
+        _: str, stats: Iterable[tuple[str, os.stat_result]]
+    ) -> tuple[list[str], list[str], bool]:
+        found = {name: stat for name, stat in stats if type_of(stat) == "directory"}
+        met = any((stat.st_dev, stat.st_ino) == there for stat in found.values())
+        return list(found), [], met
+
+    levels = source.driver.survey(source.rel, describe=compare, onerror=_raise)
+    if within or any(level.found for level in levels):
+        raise OSError(EINVAL, strerror(EINVAL))
 
 
 def _strangers(
