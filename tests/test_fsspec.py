@@ -840,9 +840,10 @@ def test_a_directory_is_not_moved_into_a_disk_that_lies_in_it(tmp_path: Path, ta
     inner = tmp_path / "outer" / "tree" / "inner"
     (inner / "sub").mkdir(parents=True)
     (inner / "file").write_bytes(b"kept")
-    disks = {"outer": Disk(tmp_path / "outer"), "inner": Disk(inner)}
     with (
-        Storage("app", disks=disks) as storage,
+        Disk(tmp_path / "outer") as outer,
+        Disk(inner) as disk,
+        Storage("app", disks={"outer": outer, "inner": disk}) as storage,
         storage.register("outer", "inner"),
         pytest.raises(OSError, match="Invalid argument") as caught,
     ):
