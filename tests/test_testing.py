@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from safefs import Storage, testing
+from safefs import Root, Storage, testing
+from safefs.testing.scratch import Scratch, snapshot
 
 
 @pytest.mark.parametrize("memory", [True, False])
@@ -40,3 +41,16 @@ def test_each_public_name_is_there_and_no_other() -> None:
         assert getattr(testing, name).__module__.startswith("safefs.testing.")
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         testing.nothing  # noqa: B018
+
+
+def test_what_lies_deeper_than_a_path_can_be_is_still_seen_to_come(scratch: Scratch) -> None:
+    """A subject that makes parents makes them where no judge can name them any more."""
+    place = scratch.root
+    with Root(place) as root:
+        root.makedirs(f"{'a' * 31}/" * 100)
+        before = snapshot(place)
+        root.makedirs(f"{'a' * 31}/" * 127)
+        after = snapshot(place)
+        assert before != after
+        assert ("deeper than a path can be",) in after.values()
+        root.remove_tree("a" * 31)

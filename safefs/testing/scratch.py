@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from errno import ENAMETOOLONG
 from typing import TYPE_CHECKING
 
 from safefs.testing.mounts import bind
@@ -94,12 +95,20 @@ def moat(top: Path, base: Path) -> list[Path]:
 def snapshot(path: str | Path) -> dict[str, Portrait]:
     """Names, kinds, modes, owners, link counts, times and bytes of a tree; links not followed.
 
-    The times are of change, to the nanosecond, so that a thing put back as it was shows too.
+    The times are of change, to the nanosecond, so that a thing put back as it was shows too. Of
+    what lies deeper than a path can be it is only told that it is there.
     """
-    pending, found = [str(path)], {}
+    pending = [str(path)]
+    found: dict[str, Portrait] = {}
     while pending:
         here = pending.pop()
-        seen = os.lstat(here)
+        try:
+            seen = os.lstat(here)
+        except OSError as error:
+            if error.errno != ENAMETOOLONG:
+                raise
+            found[here] = ("deeper than a path can be",)
+            continue
         found[here] = _portrait(here, seen)
         if stat.S_ISDIR(seen.st_mode):
             pending += [f"{here}/{name}" for name in os.listdir(here)]
