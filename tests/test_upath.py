@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import os
 import pickle
 import stat
@@ -805,3 +806,22 @@ def test_the_policy_of_a_disk_holds_here_too(scratch: Scratch) -> None:
         for name in ("write_bytes", "open", "unlink", "touch", "rename", "move"):
             with pytest.raises(PolicyError):
                 WRITES[name](top / "a")
+
+
+@pytest.mark.parametrize("way", ["copy", "move"])
+@pytest.mark.parametrize("local", [False, True])
+def test_a_tree_goes_into_no_disk_or_directory_that_lies_within_it(
+    way: str, local: bool, tmp_path: Path
+) -> None:
+    """By their names nothing is within anything; it copied itself into itself without end."""
+    inner = tmp_path / "d" / "s" / "inner"
+    inner.mkdir(parents=True)
+    (tmp_path / "d" / "s" / "f").write_text("kept")
+    disks: dict[str, Disk | Path] = {"outer": tmp_path / "d", "within": inner}
+    with Storage("nested", disks=disks) as storage, storage.register("outer", "within"):
+        target = UPath(inner / "q") if local else UPath("safefs://within/q")
+        with pytest.raises(OSError) as caught:
+            getattr(UPath("safefs://outer/s"), way)(target)
+    assert caught.value.errno == errno.EINVAL
+    assert list(inner.iterdir()) == []
+    assert (tmp_path / "d" / "s" / "f").read_text() == "kept"

@@ -343,6 +343,8 @@ class SafePath(PureSafePath):
             raise IsADirectoryError(EISDIR, strerror(EISDIR), str(new))
         if new == self or self in new.parents:
             raise OSError(EINVAL, "a path cannot be copied onto or into itself", str(self))
+        if self.is_dir():
+            self._refuse_within(new)
         pending: list[tuple[SafePath, UPath]] = [(self, new)]
         while pending:
             here, there = pending.pop()
@@ -353,6 +355,20 @@ class SafePath(PureSafePath):
             entries = [each for each in here.iterdir() if not (each.is_symlink() and each.is_dir())]
             pending += [(each, there / each.name) for each in entries]
         return new
+
+    def _refuse_within(self, target: UPath) -> None:
+        """What the names do not show: one disk may lie within another, and in a local directory."""
+        there = target
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        into = _identity(there)
+        pending = [self]
+        while pending and into is not None:
+            here = pending.pop()
+            if _identity(here) == into:
+                raise OSError(EINVAL, "a path cannot be copied onto or into itself", str(self))
+            entries = here.iterdir()
+            pending += [each for each in entries if each.is_dir(follow_symlinks=False)]
 
     def _copy_file(self, target: UPath) -> None:
         if isinstance(target, SafePath):
@@ -412,6 +428,17 @@ class _Info(PathInfo):
 
     def is_symlink(self) -> bool:
         return self._path.is_symlink()
+
+
+def _identity(path: UPath) -> tuple[object, ...] | None:
+    """What two names of one directory have in common, or None where nothing can tell."""
+    if isinstance(path, SafePath):
+        with path._opened() as found:
+            return found.stat().identity
+    if path.protocol not in ("", "file", "local"):
+        return None
+    seen = Path(path.path).stat()
+    return seen.st_dev, seen.st_ino
 
 
 @contextmanager
