@@ -6,10 +6,12 @@ could be harmed is a victim of its own, and what must not be called says so by a
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +23,12 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from safefs import Disk, Root
-from safefs.testing import as_subject, jail
+from safefs.testing import ContainmentSuite, as_subject, jail
 from safefs.testing.attacks import ATTACKS, INSIDE, OUTSIDE
 from safefs.testing.card import CLASSES, Examination, verdict
 from safefs.testing.oracle import Directory, File, Link, Node, resolve
 from safefs.testing.scratch import snapshot
+from safefs.testing.subjects import Subject
 from safefs.testing.swaps import race
 from safefs.testing.trial import Trial
 from tests import broken
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from safefs.testing.attacks import Attack, Case, Group
-    from safefs.testing.subjects import Subject
     from safefs.testing.trial import Ending, Result
 
 PROJECT = Path(__file__).parent.parent
@@ -684,3 +686,49 @@ def test_an_adapter_asks_in_the_words_of_its_library(make: Callable[[Path], obje
 def test_a_subject_is_its_own_adapter(tmp_path: Path) -> None:
     subject: Subject = broken.RefusesEverything(tmp_path)
     assert as_subject(subject) is subject
+
+
+def _raises(text: str) -> Subject:
+    raise NameError(text)
+
+
+class _Slips(Subject):
+    """What its author meant is plain, and none of it is there."""
+
+    def raed(self, path: str) -> bytes:
+        return b""
+
+
+class _Raises(Subject):
+    def read(self, path: str) -> bytes:
+        _raises("name 'opne' is not defined")
+        return b""
+
+
+class _ReadsText(Subject):
+    def read(self, path: str) -> bytes:
+        return "inside"  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("subject", "ending", "says"),
+    [
+        (_Slips, "not offered", "is raed meant to be read?"),
+        (_Raises, "refuses everything", "read('f') raised NameError: name 'opne' is not defined"),
+        (_ReadsText, "refuses everything", "read('f') returned 'inside' (str), and did nothing"),
+    ],
+)
+def test_a_slip_in_the_subject_is_told_and_is_no_pass(
+    subject: type[Subject], ending: str, says: str
+) -> None:
+    class Suite(ContainmentSuite):
+        def make_subject(self, root_directory: Path) -> object:
+            return subject()
+
+    with closing(Examination(lambda _: subject(), examples=1, seconds=30)) as examination:
+        result = examination.subject()
+    assert (result.ending, result.passed) == (ending, False)
+    assert says in result.example
+    with pytest.raises(pytest.fail.Exception, match=re.escape(says)):
+        Suite().test_there_is_a_subject()
+    Suite.teardown_class()

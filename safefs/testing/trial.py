@@ -11,7 +11,8 @@ import os
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from hypothesis import HealthCheck, Phase, Verbosity, find, settings
@@ -22,13 +23,13 @@ from safefs.testing.answers import leaves
 from safefs.testing.arena import Arena
 from safefs.testing.attacks import INSIDE, Call, Case
 from safefs.testing.strategies import hostile_paths
+from safefs.testing.subjects import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from safefs.testing.attacks import Attack, Group
-    from safefs.testing.subjects import Subject
 
 Ending = Literal[
     "contained",
@@ -93,6 +94,7 @@ class Trial:
     note: Callable[[str], None] = lambda _: None
     arena: Arena = field(init=False)
     deadline: float = field(init=False)
+    cause: str = field(init=False, default="")  # why a word first did not do what it is for
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.seconds
@@ -119,7 +121,7 @@ class Trial:
         words = tuple(word for word, done in doing.items() if done)
         idle = tuple(word for word, done in doing.items() if done is False)
         if not words:
-            return without_words(SUBJECT, None, idle)
+            return self._without_words(idle)
         leaked = self._left_open(words)
         if self.arena.endless:
             return Result(SUBJECT, None, "hung", self.arena.endless, words, idle)
@@ -129,6 +131,18 @@ class Trial:
         if running:
             return Result(SUBJECT, None, "leaves threads", running, words, idle)
         return Result(SUBJECT, None, "contained", "", words, idle)
+
+    def _without_words(self, idle: tuple[str, ...]) -> Result:
+        """With what it takes to find the slip: in a name, or in what a word does."""
+        found = without_words(SUBJECT, None, idle)
+        if idle:
+            cause = " ".join(self.cause.split())
+            return replace(found, example=f"{found.example}: {cause}")
+        with closing_quietly(self.make(self.arena.root)) as subject:
+            own = [name for name in dir(subject) if name[0] != "_" and name not in dir(Subject)]
+        meant = [(name, get_close_matches(name, ALL_WORDS, 1)) for name in own]
+        hint = "".join(f"; is {name} meant to be {words[0]}?" for name, words in meant if words)
+        return replace(found, example=f"none of {', '.join(ALL_WORDS)}{hint}")
 
     def does(self, word: str) -> bool | None:
         """Whether a word does what it is for, on a plain path beneath the root.
@@ -140,13 +154,20 @@ class Trial:
         self.note(str(call))
         try:
             subject = self.make(self.arena.root)
-        except Exception:  # noqa: BLE001  (whatever a subject refuses by)
+        except Exception as error:  # noqa: BLE001  (whatever a subject refuses by)
+            self.cause = self.cause or f"it cannot be made: {type(error).__name__}: {error}"
             return False
         with closing_quietly(subject):
             outcome = self.arena.perform(subject, call)
-        if outcome.kind != "answered":
-            return None if outcome.kind == "missing" else False
-        return _did(word, outcome.value, self.arena.root)
+        if outcome.kind == "missing":
+            return None
+        if outcome.kind == "refused":
+            self.cause = self.cause or f"{call} raised {outcome.said}: {outcome.text}"
+            return False
+        did = _did(word, outcome.value, self.arena.root)
+        if not did:
+            self.cause = self.cause or f"{call} returned {_shown(outcome.value)}, and did nothing"
+        return did
 
     def _left_open(self, words: Iterable[str]) -> str:
         """What some rounds of everything leave open, while a subject lives and after."""
@@ -343,6 +364,12 @@ _PLAIN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("copy", "rename"), ("f", "n")),
     "glob": ("d/*",),
 }
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    kind = type(value).__name__
+    return f"{text if len(text) <= 40 else text[:37] + '...'} ({kind})"
 
 
 def _did(word: str, value: object, root: Path) -> bool:
