@@ -623,11 +623,15 @@ def _demo(_: argparse.Namespace) -> int:
 def _fuzz(arguments: argparse.Namespace) -> int:
     try:
         from safefs.testing import fuzz
+        from safefs.testing.quoting import quoted_stderr
     except ImportError as error:
-        hint = "fuzz needs hypothesis; get it with: pip install 'safefs[testing]'"
+        hint = "fuzz needs the extra 'testing'; get it with: pip install hypothesis pytest"
         raise ValueError(hint) from error
     try:
-        card = fuzz.fuzz(arguments.target, examples=arguments.examples, seconds=arguments.seconds)
+        with quoted_stderr(visible):
+            card = fuzz.fuzz(
+                arguments.target, examples=arguments.examples, seconds=arguments.seconds
+            )
     except fuzz.BadTargetError as error:
         _complain(f"{error} (see {arguments.parser.prog} --help)")
         return _USAGE
@@ -636,6 +640,8 @@ def _fuzz(arguments: argparse.Namespace) -> int:
     else:
         _say(f"{card.target}: {card.verdict} ({f'jail: {card.jail}' if card.jail else 'no jail'})")
         _say_table(card.lines())
+        versions = ", ".join(f"{name} {version}" for name, version in fuzz.versions().items())
+        _say(f"{card.cases:,} cases tried; {versions}")
     return 0 if card.verdict == "contained" else _FAILED
 
 
@@ -730,7 +736,19 @@ def _add_mkdir(parser: argparse.ArgumentParser) -> None:
     _add_places(parser)
 
 
+_FUZZ_EPILOG = """\
+examples:
+  safefs fuzz dir::file                      an fsspec protocol, or a chain of them
+  safefs fuzz mypackage.storage:MyStorage    MyStorage(root) is made, in the jail
+
+Exit status: 0 if all is contained, 1 if something got out or the subject is bad,
+2 if there is no such target.
+"""
+
+
 def _add_fuzz(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _FUZZ_EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "target",
         metavar="TARGET",

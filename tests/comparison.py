@@ -179,8 +179,9 @@ def _head(cards: Sequence[Card]) -> str:
 
 <!-- Written by tests/comparison.py. Do not edit; run: make comparison -->
 
-How safefs and six others fare under the attacks of [`safefs fuzz`](testing.md): each class of
-attack, with what reads, what writes and what deletes. Measured by `make comparison` on
+How safefs, five other libraries and the check by hand (`realpath`) fare under the attacks of
+[`safefs fuzz`](testing.md): each class of attack, with what reads, what writes and what
+deletes. Measured by `make comparison` on
 {datetime.now(UTC):%Y-%m-%d}, on Linux {linux} with Python {platform.python_version()}, in a jail
 ({cards[0].jail}), with at most {EXAMPLES} cases for each class and group, {judged:,} cases in all.
 Versions: {versions}.

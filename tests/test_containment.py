@@ -439,8 +439,8 @@ def test_each_object_outside_is_told_by_its_size() -> None:
         (broken.LeaksWhenMade, "leaks descriptors", "more are open after 12 rounds"),
         (broken.WalksWithoutEnd, "hung", "walk('d'): does not end (more than 10,000 answers)"),
         (broken.LeavesThreads, "leaves threads", "12 more run after 12 subjects were closed"),
-        (broken.RefusesEverything, "refuses everything", "read of what is plainly inside"),
-        (broken.OffersNothing, "not offered", ""),
+        (broken.RefusesEverything, "refuses everything", "read('f') raised PermissionError: f"),
+        (broken.OffersNothing, "not offered", "offers no operation"),
         (lambda root: str(root), "no subject", "TypeError: the kit cannot ask a str; give it"),
     ],
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", None),
@@ -713,9 +713,9 @@ class _ReadsText(Subject):
 @pytest.mark.parametrize(
     ("subject", "ending", "says"),
     [
-        (_Slips, "not offered", "is raed meant to be read?"),
+        (_Slips, "not offered", "offers no operation; did you mean read by raed?"),
         (_Raises, "refuses everything", "read('f') raised NameError: name 'opne' is not defined"),
-        (_ReadsText, "refuses everything", "read('f') returned 'inside' (str), and did nothing"),
+        (_ReadsText, "refuses everything", "read('f') returned str, not bytes"),
     ],
 )
 def test_a_slip_in_the_subject_is_told_and_is_no_pass(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fsspec.registry import known_implementations
 
 from safefs.cli import main
 from safefs.testing import confinement, fuzz, jail
@@ -79,7 +81,8 @@ def test_a_card_says_class_by_class_what_got_out(
     example = "escaped: read('../outside/secret'): returned the content of outside/secret"
     assert f"dot-dot               read    {example}" in lines
     assert "dot-dot               write   not offered" in lines
-    assert len(lines) == 2 + sum(len(each.groups) for each in CLASSES)
+    assert len(lines) == 3 + sum(len(each.groups) for each in CLASSES)
+    assert re.fullmatch(r"\d+ cases tried; safefs \S+, hypothesis \S+, .*python \S+", lines[-1])
     assert "imported" not in out
 
 
@@ -95,13 +98,15 @@ def test_a_card_can_be_had_as_json(mine: Path, capfd: pytest.CaptureFixture[str]
     assert card["results"][1] == {
         "attack": "dot-dot",
         "about": "`..` in the path",
-        "group": "read",
-        "ending": "escaped",
+        "access": "read",
+        "result": "escaped",
         "example": "read('../outside/secret'): returned the content of outside/secret",
-        "words": ["read"],
-        "idle": [],
-        "examples": card["results"][1]["examples"],
+        "operations": ["read"],
+        "not_verified": {},
+        "cases": card["results"][1]["cases"],
     }
+    assert card["cases"] == sum(result["cases"] for result in card["results"]) > 0
+    assert set(card["versions"]) == {"safefs", "hypothesis", "fsspec", "python"}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,10 @@ def test_a_card_can_be_had_as_json(mine: Path, capfd: pytest.CaptureFixture[str]
         ("nosuch.module:thing", "nosuch.module cannot be imported: ModuleNotFoundError"),
         ("mine:nosuch", "mine has no nosuch"),
         ("mine:number", "mine:number cannot be called: it is a int"),
-        ("mine:", "mine has no "),
+        ("mine:", "'mine:' names no factory: say which one, mine:FACTORY"),
+        ("mine", "'mine' is a module here: say which factory, mine:FACTORY"),
+        ("./mine:Leaks", "'./mine' is no name of a module: write it as in an import, mine:Leaks"),
+        ("lacking", "the package of 'lacking' is missing: Install lacking-fs"),
         ("broken:thing", "broken cannot be imported: ZeroDivisionError: division by zero"),
         ("", "'' is neither module:factory nor an fsspec protocol"),
         (":thing", "':thing' is neither module:factory nor an fsspec protocol"),
@@ -124,9 +132,15 @@ def test_a_card_can_be_had_as_json(mine: Path, capfd: pytest.CaptureFixture[str]
     ],
 )
 def test_a_target_that_names_nothing_is_one_line_and_2(
-    target: str, said: str, mine: Path, capfd: pytest.CaptureFixture[str]
+    target: str,
+    said: str,
+    mine: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (mine / "broken.py").write_text("1 / 0")
+    lacking = {"class": "nosuch_package.Fs", "err": "Install lacking-fs"}
+    monkeypatch.setitem(known_implementations, "lacking", lacking)
     status, out, err = _fuzzed(capfd, target)
     lines = [line for line in err.splitlines() if line != "imported"]
     assert (status, out, len(lines)) == (2, "", 1), err
@@ -159,7 +173,30 @@ def test_a_module_that_does_not_end_or_dies_when_imported_is_a_bad_subject(
     assert (status, out.splitlines()[0]) == (1, f"deaf:thing: hung (jail: {jail.kind()})")
     status, out, _ = _fuzzed(capfd, "deadly:thing")
     assert (status, out.splitlines()[0]) == (1, f"deadly:thing: died (jail: {jail.kind()})")
-    assert "exit status 7" in out
+    assert "died: at import: exit status 7" in out
+    (mine / "leaves.py").write_text("raise SystemExit(3)")
+    status, out, _ = _fuzzed(capfd, "leaves:thing")
+    assert (status, len(out.splitlines())) == (1, 3)
+    assert "died: at import: SystemExit: 3" in out
+
+
+def test_what_a_subject_prints_reaches_the_terminal_as_text(
+    mine: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (mine / "loud.py").write_text(r"print('\x1b[31mred\x07')" + "\nraise SystemExit(3)")
+    _, out, err = _fuzzed(capfd, "loud:thing")
+    assert r"\x1b[31mred\x07" in err
+    assert "\x1b" not in out + err
+
+
+def test_an_operation_that_has_a_bug_is_said_with_its_cause(
+    mine: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = "import mine\nclass Storage(mine.Contains):\n    def write(self, path): pass\n"
+    (mine / "bug.py").write_text(code)
+    status, out, _ = _fuzzed(capfd, "bug:Storage")
+    assert status == 1
+    assert "(not verified: write('n') raised TypeError: " in out.splitlines()[1]
 
 
 def test_a_jail_that_is_not_to_be_had_after_all_is_said_and_nothing_is_run(
@@ -172,13 +209,14 @@ def test_a_jail_that_is_not_to_be_had_after_all_is_said_and_nothing_is_run(
     assert "not run: no jail" in out
 
 
-def test_a_subject_that_cannot_be_made_is_no_subject_and_fails_every_class(
+def test_a_subject_that_cannot_be_made_is_no_subject_and_that_is_said_once(
     mine: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     status, out, _ = _fuzzed(capfd, "mine:nothing")
     assert status == 1
-    endings = {line.partition("no subject: ")[2] for line in out.splitlines()[1:]}
-    assert endings == {"RuntimeError: not today"}
+    head, line, _ = out.splitlines()
+    assert head.startswith("mine:nothing: no subject")
+    assert line.endswith("no subject: RuntimeError: not today")
 
 
 def test_a_module_is_imported_in_the_jail_and_nowhere_else(
@@ -202,7 +240,7 @@ def test_a_module_is_imported_in_the_jail_and_nowhere_else(
         ("file://", "escaped: read('../outside/secret'): returned the content of outside/secret"),
         ("dir::file", "contained"),
         ("safefs", "contained"),
-        ("memory", "refuses everything: read, exists, size"),
+        ("memory", "refuses everything: read('f') raised FileNotFoundError: "),
     ],
 )
 def test_an_fsspec_protocol_gets_the_root_of_the_kit(target: str, said: str) -> None:
@@ -219,7 +257,7 @@ def test_without_hypothesis_it_says_how_to_get_it() -> None:
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
-    said = "safefs: fuzz needs hypothesis; get it with: pip install 'safefs[testing]'\n"
+    said = "safefs: fuzz needs the extra 'testing'; get it with: pip install hypothesis pytest\n"
     assert (run.returncode, run.stdout, run.stderr) == (1, "", said)
 
 

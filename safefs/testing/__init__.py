@@ -58,6 +58,5 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as error:
         if error.name not in ("pytest", "hypothesis"):
             raise
-        lacking = error.name
-        hint = f"{name} needs {lacking} (the extra 'testing'); get it with: pip install {lacking}"
-        raise ImportError(hint, name=lacking) from error
+        hint = f"{name} needs the extra 'testing'; get it with: pip install hypothesis pytest"
+        raise ImportError(hint, name=error.name) from error

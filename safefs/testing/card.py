@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     Make = Callable[[Path], object]
 
+# of the subject itself: then every class ends alike
+_HOPELESS = ("no subject", "not offered", "refuses everything", "hung", "died", "not run")
 _MOST_HANGS = 3  # after which the rest is not tried: each costs its whole time limit
 _UNJAILED = "it leaks, and there is no jail here to let it write or delete in"
 
@@ -70,15 +72,17 @@ class Examination:
     def result(self, name: str, group: Group) -> Result:
         """How the trial of a class of attack and a group of words ended."""
         bad = self.subject()
-        if bad.ending in ("no subject", "refuses everything", "hung", "died", "not run"):
+        if bad.ending in _HOPELESS:
             return Result(name, group, bad.ending, bad.example)
         if group != "read" and not self._jailed and self._fails_to_read():
             return Result(name, group, "not run", _UNJAILED)
         return self._once(name, group)
 
     def results(self) -> list[Result]:
-        """All of them, what only reads first."""
+        """All of them, what only reads first. If there is no subject, that is all."""
         found = [self.subject()]
+        if found[0].ending in _HOPELESS:
+            return found
         found += [
             self.result(each.name, group)
             for group in GROUPS
@@ -140,7 +144,7 @@ class Examination:
         except jail.JailUnavailable as error:
             return Result(name, group, "not run", str(error))
         except jail.JailError as error:
-            return Result(name, group, "died", f"{_read(noted)}: {_last_line(error)}")
+            return Result(name, group, "died", f"{_read(noted)}: {last_line(error)}")
 
     def _run(self, name: str, group: Group | None, scratch: Path) -> Result:
         say_on_stderr()
@@ -189,6 +193,6 @@ def _read(noted: Path) -> str:
     return noted.read_text("utf-8", "replace")
 
 
-def _last_line(error: Exception) -> str:
+def last_line(error: Exception) -> str:
     """What a traceback ends in; or all there is."""
     return str(error).strip().splitlines()[-1].removeprefix("died: ")

@@ -16,16 +16,20 @@ A target is one of
 from __future__ import annotations
 
 import importlib
+import platform
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
+from itertools import zip_longest
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from safefs import __version__
 from safefs.testing import jail
 from safefs.testing.adapters import FsspecSubject
-from safefs.testing.card import CLASSES, Examination, verdict
+from safefs.testing.card import CLASSES, Examination, last_line, verdict
 from safefs.testing.trial import SUBJECT, Result, say_on_stderr, warm_up
 
 if TYPE_CHECKING:
@@ -50,34 +54,61 @@ class Card:
     results: tuple[Result, ...]
 
     @property
+    def cases(self) -> int:
+        """How many cases were tried, of all classes together."""
+        return sum(result.examples for result in self.results)
+
+    @property
     def verdict(self) -> Ending:
         """The worst of the results: ``contained`` if nothing is worse than not offered."""
         return verdict(self.results)
 
     def lines(self) -> Iterator[tuple[str, str, str]]:
-        """(class, group, what came of it) of each result."""
+        """(class, reads or writes or deletes, what came of it) of each result."""
         for result in self.results:
             yield result.attack, result.group or "", _told(result)
 
     def as_json(self) -> dict[str, object]:
         """The card in what JSON knows."""
-        about = {each.name: each.about for each in CLASSES}
-        results = [
-            {**asdict(result), "about": about.get(result.attack, "")} for result in self.results
-        ]
         return {
             "target": self.target,
             "verdict": self.verdict,
             "jail": self.jail,
-            "results": results,
+            "versions": versions(),
+            "cases": self.cases,
+            "results": [_as_json(result) for result in self.results],
         }
+
+
+def versions() -> dict[str, str]:
+    """Of what has a say in how a card comes out."""
+    installed = {name: metadata.version(name) for name in ("hypothesis", "fsspec")}
+    return {"safefs": __version__, **installed, "python": platform.python_version()}
+
+
+_ABOUT = {each.name: each.about for each in CLASSES}
+
+
+def _as_json(result: Result) -> dict[str, object]:
+    return {
+        "attack": result.attack,
+        "about": _ABOUT.get(result.attack, ""),
+        "access": result.group,
+        "result": result.ending,
+        "example": result.example,
+        "operations": list(result.words),
+        "not_verified": dict(zip_longest(result.idle, result.causes, fillvalue="")),
+        "cases": result.examples,
+    }
 
 
 def _told(result: Result) -> str:
     if result.ending != "contained":
         return str(result)
-    said = "can be made, and closes what it opens" if result.group is None else "contained"
-    return f"{said} (not shown: {', '.join(result.idle)})" if result.idle else said
+    if result.group is not None:
+        return f"contained (not verified: {', '.join(result.idle)})" if result.idle else "contained"
+    said = "can be made, and closes what it opens"
+    return f"{said} (not verified: {'; '.join(result.causes)})" if result.idle else said
 
 
 def fuzz(target: str, *, examples: int = 50, seconds: float = 30) -> Card:
@@ -120,9 +151,11 @@ def examined(
         try:
             wrong = _in_child(loads, scratch, seconds)
         except TimeoutError:
-            return _bad(name, "hung", f"it cannot be imported in {seconds:g} s")
-        except (jail.JailError, jail.JailUnavailable) as error:
-            return _bad(name, _ending(error), str(error))
+            return _bad(name, "hung", f"at import: no end in {seconds:g} s")
+        except jail.JailError as error:
+            return _bad(name, "died", f"at import: {last_line(error)}")
+        except jail.JailUnavailable as error:
+            return _bad(name, "not run", str(error))
         if wrong:
             raise BadTargetError(wrong)
         try:
@@ -152,15 +185,23 @@ def _ending(error: Exception) -> Ending:
 
 def factory(target: str, here: Path) -> Make:
     """What a target names: for the child, since a module may do anything when it is imported."""
-    if not target or target.startswith(":"):
+    if not target.strip(":/") or target.startswith(":"):
         raise BadTargetError(f"{target!r} is neither module:factory nor an fsspec protocol")
     if ":" in target and "://" not in target and "::" not in target:
         sys.path.insert(0, str(here))  # as python -m has it
         return _imported(*target.split(":", 1))
-    return _of_fsspec(target)
+    return _of_fsspec(target, here)
 
 
 def _imported(module: str, name: str) -> Make:
+    if not name:
+        raise BadTargetError(f"'{module}:' names no factory: say which one, {module}:FACTORY")
+    if not _is_module(module):
+        dotted = _dotted(module)
+        raise BadTargetError(
+            f"{module!r} is no name of a module: write it as in an import, "
+            f"{dotted if _is_module(dotted) else 'package.module'}:{name}"
+        )
     try:
         found = importlib.import_module(module)
     except Exception as error:
@@ -175,7 +216,23 @@ def _imported(module: str, name: str) -> Make:
     return factory
 
 
-def _of_fsspec(target: str) -> Make:
+def _is_module(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
+def _dotted(path: str) -> str:
+    return path.removeprefix("./").removesuffix(".py").replace("/", ".")
+
+
+def _module_at(here: Path, target: str) -> str:
+    """The module of that name, or path, that lies in the working directory, if one does."""
+    module = _dotted(target)
+    place = here / module.replace(".", "/")
+    there = place.with_name(f"{place.name}.py").is_file() or (place / "__init__.py").is_file()
+    return module if there and _is_module(module) else ""
+
+
+def _of_fsspec(target: str, here: Path) -> Make:
     import fsspec
 
     url = target if "://" in target else f"{target}://"
@@ -189,8 +246,13 @@ def _of_fsspec(target: str) -> Make:
             raise BadTargetError(f"{target!r} lacks a protocol after '::'")
         try:
             fsspec.get_filesystem_class(protocol)
-        except (ImportError, ValueError) as error:
-            raise BadTargetError(f"{protocol!r} is no protocol of fsspec: {error}") from error
+        except ImportError as error:
+            raise BadTargetError(f"the package of {protocol!r} is missing: {error}") from error
+        except ValueError as error:
+            said = f"{protocol!r} is no protocol of fsspec: {error}"
+            if protocol == target and (module := _module_at(here, target)):
+                said = f"{target!r} is a module here: say which factory, {module}:FACTORY"
+            raise BadTargetError(said) from error
     return RegisteredDiskSubject if chain == "safefs" else partial(_by_url, url)
 
 

@@ -81,7 +81,8 @@ def race(trial: Trial, group: Group, rounds: int) -> Result:
     if endless := trial.arena.endless:
         return Result(SWAP_RACE, group, "hung", endless, words, idle, course.run)
     late = f"only {course.run} calls in {trial.seconds:g} s" if course.late else ""
-    return nothing_shown(SWAP_RACE, group, words, idle, course.run, late=late)
+    causes = trial.causes_of(idle)
+    return nothing_shown(SWAP_RACE, group, words, idle, course.run, late=late, causes=causes)
 
 
 class _Course:

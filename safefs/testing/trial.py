@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from safefs.testing.answers import leaves
+from safefs.testing.answers import leaves, text_of
 from safefs.testing.arena import Arena
 from safefs.testing.attacks import INSIDE, Call, Case
 from safefs.testing.strategies import hostile_paths
@@ -52,6 +52,7 @@ ALL_WORDS = (
     *("write", "create", "append", "mkdir", "chmod", "copy", "rename"),
     *("remove", "remove_tree"),
 )
+_MOST_SAID = 300  # characters of what an exception says
 _ROUNDS = 12  # of every word, to see what stays open
 _OF_ITS_OWN = 4  # descriptors that a library may open once and keep
 _PATIENCE = 50  # looks, a hundredth of a second apart, at threads that have been told to end
@@ -62,8 +63,8 @@ class Result:
     """How a trial ended. ``example`` is the smallest that shows it, or what else there is to say.
 
     ``words`` are those that were tried and did, on a plain path beneath the root, what they are
-    for; ``idle`` those that did not even that, of which nothing is shown; ``examples`` is how many
-    cases were judged.
+    for; ``idle`` those that did not even that, of which nothing is shown, and ``causes`` what came
+    of each instead; ``examples`` is how many cases were judged.
     """
 
     attack: str
@@ -73,6 +74,7 @@ class Result:
     words: tuple[str, ...] = ()
     idle: tuple[str, ...] = ()
     examples: int = 0
+    causes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -94,7 +96,7 @@ class Trial:
     note: Callable[[str], None] = lambda _: None
     arena: Arena = field(init=False)
     deadline: float = field(init=False)
-    cause: str = field(init=False, default="")  # why a word first did not do what it is for
+    causes: dict[str, str] = field(init=False, default_factory=dict)  # why a word is idle
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.seconds
@@ -110,18 +112,20 @@ class Trial:
         self.arena.prepare()
         self.note("make_subject(root)")
         try:
-            self.make(self.arena.root).close()
+            subject = self.make(self.arena.root)
+            subject.close()
         except Exception as error:  # noqa: BLE001  (whatever it cannot be made by)
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-            return Result(SUBJECT, None, "no subject", said)
+            return Result(SUBJECT, None, "no subject", _one_line(error))
         doing = {word: self.does(word) for word in READ_WORDS}
         elsewhere = False in doing.values() and True not in doing.values()
         if all_words and not elsewhere:  # who sees nothing of the root may be far away: a bucket
             doing |= {word: self.does(word) for word in ALL_WORDS if word not in READ_WORDS}
         words = tuple(word for word, done in doing.items() if done)
         idle = tuple(word for word, done in doing.items() if done is False)
+        causes = self.causes_of(idle)
         if not words:
-            return self._without_words(idle)
+            nothing = "" if idle else _offers_nothing(subject)
+            return without_words(SUBJECT, None, idle, causes=causes, nothing=nothing)
         leaked = self._left_open(words)
         if self.arena.endless:
             return Result(SUBJECT, None, "hung", self.arena.endless, words, idle)
@@ -130,24 +134,17 @@ class Trial:
         running = self._left_running(words)
         if running:
             return Result(SUBJECT, None, "leaves threads", running, words, idle)
-        return Result(SUBJECT, None, "contained", "", words, idle)
+        return Result(SUBJECT, None, "contained", "", words, idle, causes=causes)
 
-    def _without_words(self, idle: tuple[str, ...]) -> Result:
-        """With what it takes to find the slip: in a name, or in what a word does."""
-        found = without_words(SUBJECT, None, idle)
-        if idle:
-            cause = " ".join(self.cause.split())
-            return replace(found, example=f"{found.example}: {cause}")
-        with closing_quietly(self.make(self.arena.root)) as subject:
-            own = [name for name in dir(subject) if name[0] != "_" and name not in dir(Subject)]
-        meant = [(name, get_close_matches(name, ALL_WORDS, 1)) for name in own]
-        hint = "".join(f"; is {name} meant to be {words[0]}?" for name, words in meant if words)
-        return replace(found, example=f"none of {', '.join(ALL_WORDS)}{hint}")
+    def causes_of(self, words: Iterable[str]) -> tuple[str, ...]:
+        """What came of these words, which do not what they are for."""
+        return tuple(self.causes[word] for word in words)
 
     def does(self, word: str) -> bool | None:
         """Whether a word does what it is for, on a plain path beneath the root.
 
         None if it is not offered. There is a link to the outside in that tree, but elsewhere.
+        What came of a word instead is kept in ``causes``.
         """
         self.arena.prepare([("k", "../outside/absent")])
         call = Call(word, _PLAIN[word])
@@ -155,19 +152,21 @@ class Trial:
         try:
             subject = self.make(self.arena.root)
         except Exception as error:  # noqa: BLE001  (whatever a subject refuses by)
-            self.cause = self.cause or f"it cannot be made: {type(error).__name__}: {error}"
+            self.causes[word] = f"{call}: make_subject(root) raised {_one_line(error)}"
             return False
         with closing_quietly(subject):
             outcome = self.arena.perform(subject, call)
         if outcome.kind == "missing":
             return None
-        if outcome.kind == "refused":
-            self.cause = self.cause or f"{call} raised {outcome.said}: {outcome.text}"
+        if outcome.kind != "answered":
+            self.causes[word] = (
+                f"{call} raised {_cut(f'{outcome.said.split()[0]}: {outcome.text}')}"
+            )
             return False
-        did = _did(word, outcome.value, self.arena.root)
-        if not did:
-            self.cause = self.cause or f"{call} returned {_shown(outcome.value)}, and did nothing"
-        return did
+        done = _did(word, outcome.value, self.arena.root)
+        if not done:
+            self.causes[word] = f"{call} {_instead(word, outcome.value)}"
+        return done
 
     def _left_open(self, words: Iterable[str]) -> str:
         """What some rounds of everything leave open, while a subject lives and after."""
@@ -236,7 +235,8 @@ class Trial:
             return Result(attack.name, group, "leaves threads", said, words, idle, count)
         cut = search.late and count * 2 < self.examples
         late = f"only {count} of {self.examples} cases in {self.seconds:g} s" if cut else ""
-        return nothing_shown(attack.name, group, words, idle, count, late=late)
+        causes = self.causes_of(idle)
+        return nothing_shown(attack.name, group, words, idle, count, late=late, causes=causes)
 
 
 class _Search:
@@ -299,28 +299,39 @@ def nothing_shown(
     examples: int,
     *,
     late: str = "",
+    causes: tuple[str, ...] = (),
 ) -> Result:
     """The result of a trial in which nobody got out: contained, if that means anything.
 
     ``late`` says, where time ran out, how much too little was tried.
     """
     if not words:
-        return without_words(attack, group, idle, examples)
+        return without_words(attack, group, idle, examples, causes=causes)
     if not examples:
         return Result(attack, group, "not run", "there was no time for a single case", words, idle)
     if late:
         return Result(attack, group, "too slow", late, words, idle, examples)
-    return Result(attack, group, "contained", "", words, idle, examples)
+    return Result(attack, group, "contained", "", words, idle, examples, causes)
 
 
 def without_words(
-    attack: str, group: Group | None, idle: tuple[str, ...], examples: int = 0
+    attack: str,
+    group: Group | None,
+    idle: tuple[str, ...],
+    examples: int = 0,
+    *,
+    causes: tuple[str, ...],
+    nothing: str = "",
 ) -> Result:
-    """The result of a trial of words none of which did what it is for."""
+    """The result of a trial of words none of which did what it is for.
+
+    ``nothing`` says so where none is offered.
+    """
     if not idle:
-        return Result(attack, group, "not offered")
-    said = f"{', '.join(idle)} of what is plainly inside too"
-    return Result(attack, group, "refuses everything", said, (), idle, examples)
+        return Result(attack, group, "not offered", nothing)
+    others = f"; {', '.join(idle[1:])} failed too" if idle[1:] else ""
+    said = f"{causes[0]}{others}"
+    return Result(attack, group, "refuses everything", said, (), idle, examples, causes)
 
 
 @contextmanager
@@ -366,12 +377,6 @@ _PLAIN: dict[str, tuple[str, ...]] = {
 }
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    kind = type(value).__name__
-    return f"{text if len(text) <= 40 else text[:37] + '...'} ({kind})"
-
-
 def _did(word: str, value: object, root: Path) -> bool:
     if word in ("read", "exists", "size"):
         return value == {"read": INSIDE["f"], "exists": True, "size": len(INSIDE["f"])}[word]
@@ -386,6 +391,44 @@ def _did(word: str, value: object, root: Path) -> bool:
         return present["f"] and (root / "f").read_bytes() != INSIDE["f"]
     gone = {"remove": "f", "remove_tree": "d", "rename": "f"}.get(word)
     return gone is None or not present[gone]
+
+
+def _instead(word: str, value: object) -> str:
+    """What a word did, that has not done what it is for."""
+    if word == "read" and not isinstance(value, bytes | bytearray | memoryview):
+        return f"returned {type(value).__name__}, not bytes"
+    if word == "read":
+        return "returned other bytes than the file holds"
+    if word in ("exists", "size"):
+        plain = value is None or type(value) in (bool, int)
+        return f"returned {value if plain else type(value).__name__}"
+    if word in ("list", "walk", "glob"):
+        return "did not name g, the file that is there"
+    if word == "stat":
+        return "returned no number: neither a size nor a time"
+    return "returned, and nothing was done"
+
+
+def _offers_nothing(subject: Subject) -> str:
+    """What to say of a subject without any word: perhaps it has one that is misspelt."""
+    own = [name for name in dir(type(subject)) if not name.startswith("_")]
+    alike = {
+        name: found[0]
+        for name in own
+        if not hasattr(Subject, name) and (found := get_close_matches(name, ALL_WORDS, 1))
+    }
+    hints = " ".join(f"did you mean {word} by {name}?" for name, word in alike.items())
+    return f"offers no operation; {hints}" if hints else "offers no operation"
+
+
+def _one_line(error: Exception) -> str:
+    return _cut(f"{type(error).__name__}: {text_of(error)}")
+
+
+def _cut(text: str) -> str:
+    """On one line, and not without end."""
+    line = " ".join(text.split())
+    return line if len(line) <= _MOST_SAID else f"{line[:_MOST_SAID]}…"
 
 
 def _last_name(leaf: object) -> str:
