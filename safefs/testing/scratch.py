@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import stat
-from errno import ENAMETOOLONG
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from safefs.testing.mounts import bind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     Portrait = tuple[object, ...]
@@ -95,32 +95,64 @@ def moat(top: Path, base: Path) -> list[Path]:
 def snapshot(path: str | Path) -> dict[str, Portrait]:
     """Names, kinds, modes, owners, link counts, times and bytes of a tree; links not followed.
 
-    The times are of change, to the nanosecond, so that a thing put back as it was shows too. Of
-    what lies deeper than a path can be it is only told that it is there.
+    The times are of change, to the nanosecond, so that a thing put back as it was shows too. What
+    lies deeper than a path can be is looked at by descriptor.
     """
     pending = [str(path)]
     found: dict[str, Portrait] = {}
     while pending:
         here = pending.pop()
-        try:
-            seen = os.lstat(here)
-        except OSError as error:
-            if error.errno != ENAMETOOLONG:
-                raise
-            found[here] = ("deeper than a path can be",)
-            continue
-        found[here] = _portrait(here, seen)
-        if stat.S_ISDIR(seen.st_mode):
-            pending += [f"{here}/{name}" for name in os.listdir(here)]
+        with _named(here) as (name, dir_fd):
+            seen = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+            found[here] = _portrait(name, dir_fd, seen)
+            if stat.S_ISDIR(seen.st_mode):
+                pending += [f"{here}/{each}" for each in _listed(name, dir_fd)]
     return found
 
 
-def _portrait(path: str, seen: os.stat_result) -> Portrait:
+_NAMEABLE = 2000  # bytes of a path that surely is none too long; PATH_MAX is 4,096
+
+
+@contextmanager
+def _named(path: str) -> Iterator[tuple[str, int | None]]:
+    """(name, descriptor of the directory it is a name in), which serve where the path is too long.
+
+    No link is followed in what is gone down by descriptor.
+    """
+    if len(os.fsencode(path)) < _NAMEABLE:
+        yield path, None
+        return
+    cut = path.rfind("/", 0, _NAMEABLE // 4)  # characters, of at most four bytes each
+    fd = os.open(path[:cut], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        *names, last = path[cut + 1 :].split("/")
+        for name in names:
+            above, fd = fd, os.open(name, _BENEATH, dir_fd=fd)
+            os.close(above)
+        yield last, fd
+    finally:
+        os.close(fd)
+
+
+_BENEATH = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _listed(name: str, dir_fd: int | None) -> list[str]:
+    if dir_fd is None:
+        return os.listdir(name)
+    fd = os.open(name, _BENEATH, dir_fd=dir_fd)
+    try:
+        return os.listdir(fd)
+    finally:
+        os.close(fd)
+
+
+def _portrait(name: str, dir_fd: int | None, seen: os.stat_result) -> Portrait:
     content: object = None
     if stat.S_ISLNK(seen.st_mode):
-        content = os.readlink(path)
+        content = os.readlink(name, dir_fd=dir_fd)
     elif stat.S_ISREG(seen.st_mode):
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
         try:
             content = os.read(fd, seen.st_size + 1)
         finally:
