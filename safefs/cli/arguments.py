@@ -1,0 +1,58 @@
+"""Arguments that several commands take, and what a command is."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, NamedTuple
+
+from safefs.cli.places import place_of_text
+from safefs.cli.printing import USAGE, complain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+
+_MOST = 100_000  # of what is counted on the command line
+_PLACE_HELP = "DISK:PATH, e.g. documents:reports/a.csv; documents: is the disk itself"
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong on one line, with nothing in it that a terminal obeys."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"{message} (see {self.prog} --help)")
+        raise SystemExit(USAGE)
+
+
+def add_nothing(_: argparse.ArgumentParser) -> None:
+    pass
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("places", metavar="PLACE", nargs="+", type=place_of_text, help=_PLACE_HELP)
+
+
+def add_place(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument(name, metavar=name.upper(), type=place_of_text, help=_PLACE_HELP)
+
+
+def add_two(parser: argparse.ArgumentParser) -> None:
+    add_place(parser, "source")
+    add_place(parser, "target")
+
+
+def count_of(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdecimal() else 0
+    if not 1 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST}")
+    return number
+
+
+class Command(NamedTuple):
+    """A word of the command line. ``add`` gives the parser its arguments."""
+
+    name: str
+    run: Callable[[argparse.Namespace], int]
+    help: str
+    add: Callable[[argparse.ArgumentParser], None]
