@@ -20,10 +20,14 @@ CLASSES = (
     ("DiskPath", "diskpath", "As `pathlib`."),
     ("Storage", "storage", ""),
     ("Policy", "policy", ""),
+    ("Budget", "budget", ""),
+    ("Progress", "progress", ""),
+    ("Step", "report", ""),
+    ("TreeReport", "report", ""),
     ("Stat", "drivers/base", "As of `os.stat_result`."),
 )
 # These have no constructor for callers.
-MADE_ELSEWHERE = ("DiskPath", "Stat")
+MADE_ELSEWHERE = ("DiskPath", "Progress", "Stat", "Step", "TreeReport")
 HEAD = """\
 # API
 

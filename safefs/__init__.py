@@ -11,6 +11,7 @@ safefs.errors.EscapeError: ...
 from __future__ import annotations
 
 from safefs.errors import (
+    BudgetError,
     ConfigError,
     EscapeError,
     InvalidPathError,
@@ -25,13 +26,18 @@ from safefs.policy import Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from safefs.budget import Budget
     from safefs.disk import Disk
     from safefs.diskpath import DiskPath
     from safefs.drivers.base import Stat
+    from safefs.progress import Progress
+    from safefs.report import Step, TreeReport
     from safefs.root import Root
     from safefs.storage import Storage
 
 __all__ = [
+    "Budget",
+    "BudgetError",
     "ConfigError",
     "Disk",
     "DiskPath",
@@ -40,11 +46,14 @@ __all__ = [
     "MissingFolderError",
     "Policy",
     "PolicyError",
+    "Progress",
     "Root",
     "SafefsError",
     "SameFileError",
     "Stat",
+    "Step",
     "Storage",
+    "TreeReport",
     "UnknownDiskError",
     "UnsafeFolderError",
     "__version__",
@@ -54,11 +63,15 @@ __version__ = "0.1.0"
 
 # Loaded on first use: what a program does not touch it does not wait for.
 _LAZY = {
+    "Budget": "safefs.budget",
     "Disk": "safefs.disk",
     "DiskPath": "safefs.diskpath",
+    "Progress": "safefs.progress",
     "Root": "safefs.root",
     "Stat": "safefs.drivers.base",
+    "Step": "safefs.report",
     "Storage": "safefs.storage",
+    "TreeReport": "safefs.report",
 }
 
 

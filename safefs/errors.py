@@ -6,6 +6,7 @@ Exception
     ├── EscapeError           PermissionError  the path leads out of the root
     ├── PolicyError           PermissionError  inside, but the policy of the disk forbids it
     ├── SameFileError         OSError          source and destination are one file
+    ├── BudgetError           OSError          a tree or an archive is more than was allowed
     ├── UnknownDiskError      KeyError         no disk of that name
     ├── MissingFolderError    FileNotFoundError  the folder of a disk does not exist
     ├── UnsafeFolderError     PermissionError  the folder of a disk is not one safefs will open
@@ -20,7 +21,7 @@ Every error survives ``pickle`` and ``copy`` with equal attributes.
 from __future__ import annotations
 
 import os
-from errno import EACCES, EINVAL, ENOENT
+from errno import E2BIG, EACCES, EINVAL, ENOENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,6 +116,23 @@ class SameFileError(SafefsError, OSError):
         OSError.__init__(
             self, EINVAL, "source and destination are the same file", filename, None, filename2
         )
+
+
+class BudgetError(SafefsError, OSError):
+    """A tree or an archive is more than its ``Budget`` allows.
+
+    ``limit`` names the field of ``Budget`` that was passed, ``maximum`` is what it allows and
+    ``path`` the entry at which. errno is E2BIG, which no system gives for a file: nothing here is
+    full.
+    """
+
+    _fields = ("path", "limit", "maximum")
+
+    def __init__(self, path: AnyPath | None, limit: str, maximum: float) -> None:
+        OSError.__init__(self, E2BIG, f"more than the budget of {maximum} ({limit})", path)
+        self.path = path
+        self.limit = limit
+        self.maximum = maximum
 
 
 class UnknownDiskError(SafefsError, KeyError):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
-from errno import EACCES, EINVAL, ENOENT
+from errno import E2BIG, EACCES, EINVAL, ENOENT
 from typing import TYPE_CHECKING
 
 import pytest
 
 from safefs import errors
 from safefs.errors import (
+    BudgetError,
     ConfigError,
     EscapeError,
     InvalidPathError,
@@ -36,6 +37,8 @@ _ALL: list[SafefsError] = [
     PolicyError("a", "read_only", "the disk is read-only", "b"),
     SameFileError("a"),
     SameFileError("a", "b"),
+    BudgetError("a/b", "entries", 3),
+    BudgetError(b"a", "ratio", 1.5),
     UnknownDiskError("musik", ("music", "videos")),
     UnknownDiskError("musik", ()),
     MissingFolderError("music", "/home/a/Music"),
@@ -48,13 +51,14 @@ _KINDS: dict[type[SafefsError], tuple[type[BaseException], int | None]] = {
     EscapeError: (PermissionError, EACCES),
     PolicyError: (PermissionError, EACCES),
     SameFileError: (OSError, EINVAL),
+    BudgetError: (OSError, E2BIG),
     UnknownDiskError: (KeyError, None),
     MissingFolderError: (FileNotFoundError, ENOENT),
     UnsafeFolderError: (PermissionError, EACCES),
     ConfigError: (ValueError, None),
 }
 _FACTS = ("errno", "strerror", "filename", "filename2", "path", "reason", "component", "rule")
-_MORE = ("name", "known", "disk", "source", "key", "args", "__notes__")
+_MORE = ("name", "known", "disk", "source", "key", "args", "__notes__", "limit", "maximum")
 
 
 def _facts(error: SafefsError) -> dict[str, object]:
