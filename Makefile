@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
+# Tests run in as many processes as there are processors: those that race have an attacker's besides.
+PROCESSES := -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: demo test check format tools prove mutants bench docs comparison clean
 
@@ -10,7 +12,7 @@ demo: $(VENV)/.demo
 	$(BIN)/safefs demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --cov --cov-report= --cov-config=pyproject.toml $(ARGS)
+	$(BIN)/python -m pytest $(PROCESSES) --cov --cov-report= --cov-config=pyproject.toml $(ARGS)
 	$(BIN)/python -m coverage report --include='safefs/paths.py,safefs/policy.py,safefs/root.py,safefs/kernel/*,safefs/operations/*' --fail-under=95 --precision=1
 
 check: $(VENV)/.dev

@@ -127,7 +127,8 @@ def counted(record_property: Callable[[str, object], None]) -> Callable[..., Non
         escapes: int | None = None,
         disagreements: int | None = None,
     ) -> None:
-        record_property("counted", Count(what, how_many, seconds, escapes, disagreements))
+        # A plain tuple: what travels from one process of the run to another is of plain types.
+        record_property("counted", tuple(Count(what, how_many, seconds, escapes, disagreements)))
 
     return count
 
@@ -294,7 +295,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was counted, by the tests that ask for ``counted``, and of the replays."""
     found = [
-        said
+        Count(*said)
         for report in terminalreporter.stats.get("passed", [])
         if report.when == "call"
         for name, said in report.user_properties

@@ -70,11 +70,11 @@ def _mutants(found: dict[str, Any], seconds: float) -> list[Count]:
 
 
 def lanes(minutes: float) -> tuple[tuple[Part, ...], ...]:
-    """What runs beside what: two lanes, as races want a processor to themselves."""
+    """What runs beside what: two lanes, and the tests, which take longest, in two processes."""
     python = sys.executable
     suite = Part(
         "suite",
-        (python, "-m", "pytest", "-q"),
+        (python, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"),
         _suite,
         {"SAFEFS_PROFILE": "prove", "SAFEFS_COUNTS": "{json}"},
     )
