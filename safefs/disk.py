@@ -65,6 +65,8 @@ class Disk:
     Threads may share a Disk. After ``fork`` both processes have it. It refuses pickle and copy.
     """
 
+    _is_door = True  # for safefs.audit
+
     def __init__(
         self,
         directory: StrOrBytesPath,
@@ -91,7 +93,7 @@ class Disk:
 
     def _begin(self, driver: Driver, name: str | None) -> None:
         self._driver = driver
-        self._name = name
+        self._name = driver._disk_name = name  # noqa: SLF001  (it is the disk's own)
         self._closed = False
         self._renew_lock()
         _disks.add(self)
@@ -99,7 +101,7 @@ class Disk:
     def _adopt(self, name: str) -> None:
         if self._name is None:
             _check_name(name)
-            self._name = name
+            self._name = self._driver._disk_name = name  # noqa: SLF001  (it is the disk's own)
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
@@ -109,6 +111,10 @@ class Disk:
     @property
     def name(self) -> str | None:
         """What the disk is called, or None. A Storage that is given one without a name names it."""
+        return self._name
+
+    @property
+    def _disk_name(self) -> str | None:
         return self._name
 
     @property

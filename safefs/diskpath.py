@@ -47,6 +47,7 @@ class DiskPath:
     """
 
     __slots__ = ("__weakref__", "_disk", "_driver", "_pure", "_rel")
+    _is_door = True  # for safefs.audit
 
     def __init__(self, disk: Disk, driver: Driver, pure: PurePosixPath) -> None:
         self._disk = disk
@@ -100,6 +101,10 @@ class DiskPath:
         )
 
     # The text
+
+    @property
+    def _disk_name(self) -> str | None:
+        return self._disk.name
 
     @property
     def disk(self) -> Disk:

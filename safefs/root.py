@@ -72,6 +72,7 @@ class Root:
     """
 
     __slots__ = ("__weakref__", "_handle", "_retired")
+    _is_door = True  # for safefs.audit
 
     def __init__(self, directory: StrOrBytesPath, *, policy: Policy | None = None) -> None:
         """Open ``directory``; links in its own path are followed, as for any ambient path."""

@@ -6,10 +6,11 @@ import logging
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from safefs import Disk, Storage
 from safefs.audit import refused
 from safefs.errors import EscapeError, InvalidPathError, PolicyError
 from safefs.paths import RelPath
@@ -58,7 +59,7 @@ def test_a_refusal_is_reported_with_its_facts_and_handed_back(
 ) -> None:
     with _heard() as heard:
         assert refused(error) is error
-    assert heard == [("safefs.denied", facts)]
+    assert heard == [("safefs.denied", (*facts, None, None))]
 
 
 def test_a_refusal_is_logged_on_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -69,11 +70,88 @@ def test_a_refusal_is_logged_on_one_line(caplog: pytest.LogCaptureFixture) -> No
     assert len(record.getMessage().splitlines()) == 1
 
 
+def _through_upath(storage: Storage) -> None:
+    from upath import UPath
+
+    UPath("safefs://documents/../a").read_bytes()
+
+
+def _through_django(storage: Storage) -> None:
+    from safefs.integrations.django import SafeStorage
+
+    SafeStorage("documents").size("../a")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("act", "operation"),
+    [
+        (lambda storage: storage.disk("documents").get("../a"), "Disk.get"),
+        (lambda storage: storage.disk("documents").get("/a"), "Disk.get"),
+        (lambda storage: storage.disk("documents").files("../a"), "Disk.files"),
+        (lambda storage: storage.disk("documents").read_only().put("a", b""), "Disk.put"),
+        (lambda storage: storage.disk("documents").exists("../a") or _raise(), "Disk.exists"),
+        (lambda storage: storage.disk("documents").copy("a", "../a"), "Disk.copy"),
+        (lambda storage: (storage.disk("documents") / "../a").read_text(), "DiskPath.read_text"),
+        (lambda storage: storage.disk("documents") / "/a", "Disk.__truediv__"),
+        (lambda _: _fs().cat_file("documents/../a"), "SafeFileSystem.cat_file"),
+        (lambda _: _fs().cat_file("documents//a"), "SafeFileSystem.cat_file"),
+        (lambda storage: storage.disk("documents").fs.cat_file("/../a"), "DiskFileSystem.cat_file"),
+        (_through_upath, "SafePath.read_bytes"),
+        (_through_django, "SafeStorage.size"),
+    ],
+)
+def test_a_refusal_says_which_disk_and_what_was_called_through_every_door(
+    act: Callable[[Storage], object], operation: str, scratch: Scratch
+) -> None:
+    (scratch.root / "a").touch()
+    with (
+        Storage("app", disks={"documents": scratch.root}) as storage,
+        storage.register("documents"),
+        _heard() as heard,
+        pytest.raises(Exception),  # noqa: B017  (a door may have its own word for it)
+    ):
+        act(storage)
+    (denied,) = [args for event, args in heard if event == "safefs.denied"]
+    assert denied[3:] == ("documents", operation)
+
+
+def _raise() -> bool:
+    raise AssertionError
+
+
+def _fs() -> Any:
+    import fsspec
+
+    return fsspec.filesystem("safefs")
+
+
+def test_the_record_of_a_refusal_has_its_facts_as_attributes(
+    scratch: Scratch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="safefs.audit")
+    with Disk(scratch.root, name="uploads") as disk, pytest.raises(EscapeError):
+        disk.put("../outside/x", b"")
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "denied: '../outside/x' by Disk.put on 'uploads' ('..' above the root)"
+    )
+    facts = vars(record)
+    names = ("path", "rule", "component", "disk", "operation")
+    assert [facts[name] for name in names] == [
+        "../outside/x",
+        EscapeError.ABOVE_ROOT,
+        "..",
+        "uploads",
+        "Disk.put",
+    ]
+
+
 def test_the_gate_reports_what_it_refuses() -> None:
     for path, rule in (("/a", EscapeError.ABSOLUTE_PATH), ("a\0", "a path holds no NUL")):
         with _heard() as heard, pytest.raises((EscapeError, InvalidPathError)):
             RelPath.parse(path)
-        assert heard == [("safefs.denied", (path, rule, None))]
+        assert heard == [("safefs.denied", (path, rule, None, None, None))]
 
 
 @pytest.mark.usefixtures("resolver")
@@ -131,7 +209,7 @@ def test_a_refusal_by_policy_is_reported_once(scratch: Scratch) -> None:
     ):
         root.write_bytes("f", b"x")
     denied = [args for event, args in heard if event == "safefs.denied"]
-    assert denied == [("f", "read_only", None)]
+    assert denied == [("f", "read_only", None, None, "Root.write_bytes")]
 
 
 @pytest.mark.usefixtures("resolver")

@@ -131,6 +131,8 @@ class Driver(Protocol):
     own refusals. Every method is safe to call from several threads.
     """
 
+    _disk_name: str | None  # of the disk that stands on it, for those who report a refusal
+
     @property
     def policy(self) -> Policy:
         """What is allowed here; the driver sees to it."""

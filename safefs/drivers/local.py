@@ -28,6 +28,8 @@ class LocalDriver:
     included. ``where`` is what people are shown as its place, and nothing else.
     """
 
+    _disk_name: str | None = None
+
     def __init__(
         self,
         root: Root,

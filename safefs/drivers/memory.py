@@ -128,6 +128,8 @@ class MemoryDriver:
     copy locked, as any lock would be.
     """
 
+    _disk_name: str | None = None
+
     def __init__(
         self,
         policy: Policy | None = None,

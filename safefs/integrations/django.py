@@ -74,6 +74,8 @@ class SafeStorage(Storage):  # type: ignore[misc]  # Django is not typed
     ``allow_overwrite``: readers see all of it or nothing, and a source that fails leaves nothing.
     """
 
+    _is_door = True  # for safefs.audit
+
     def __init__(
         self,
         disk: str | Disk | None = None,

@@ -73,6 +73,8 @@ class SafePath(PureSafePath):
     hands to any file system are taken and forgotten, others are a ``TypeError``.
     """
 
+    _is_door = True  # for safefs.audit
+
     __slots__ = ()
 
     @classmethod

@@ -32,15 +32,19 @@ class Place:
 
     def __init__(self, disk: Disk, name: str, text: str) -> None:
         """``text`` is the part of ``name`` that is beneath the disk."""
+        self.disk = disk
         if text[:1] == "/":
             raise refused(EscapeError(name, None, EscapeError.ABSOLUTE_PATH))
         if "\0" in text:
             raise refused(InvalidPathError(name, "a path holds no NUL"))
-        self.disk = disk
         self.driver: Driver = disk._driver  # noqa: SLF001  (the door goes to the driver itself)
         self.name = name
         self.rel = rel = RelPath.parse(text)
         rel.shown = name
+
+    @property
+    def _disk_name(self) -> str | None:
+        return self.disk.name
 
     @property
     def prefix(self) -> str:
