@@ -20,10 +20,13 @@ from safefs.diskpath import DiskPath, whereabouts
 from safefs.drivers import transfer
 from safefs.drivers.base import is_absence
 from safefs.drivers.content import CHUNK, Body, behind, check_file, encoded, harmless_suffix
+from safefs.drivers.fileobjects import as_text, binary, buffered, published
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.transfer import End
 from safefs.errors import InvalidPathError
+from safefs.operations.atomic import check_atomic
 from safefs.operations.files import Mode, check_arguments
+from safefs.operations.preserving import checked_words
 from safefs.paths import RelPath
 from safefs.policy import Policy
 
@@ -223,10 +226,21 @@ class Disk:
             encoding: str | None = None,
             errors: str | None = None,
             newline: str | None = None,
+            *,
+            atomic: bool = False,
+            durable: bool = False,
         ) -> TextIO: ...
 
         @overload
-        def open(self, path: AnyPath, mode: BinaryMode, buffering: int = -1) -> BinaryIO: ...
+        def open(
+            self,
+            path: AnyPath,
+            mode: BinaryMode,
+            buffering: int = -1,
+            *,
+            atomic: bool = False,
+            durable: bool = False,
+        ) -> BinaryIO: ...
 
         @overload
         def open(
@@ -237,6 +251,9 @@ class Disk:
             encoding: str | None = None,
             errors: str | None = None,
             newline: str | None = None,
+            *,
+            atomic: bool = False,
+            durable: bool = False,
         ) -> IO[Any]: ...
 
     def open(
@@ -247,21 +264,34 @@ class Disk:
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
+        *,
+        atomic: bool = False,
+        durable: bool = False,
     ) -> IO[Any]:
         """A file object as of the builtin ``open``; text is UTF-8 unless ``encoding`` says other.
 
         Writes in place, follows a link inside and makes no parents; ``put`` does otherwise. What is
         no regular file is refused and never waited for.
+
+        ``atomic``, with ``"w"`` or ``"x"``: what is written takes its name when the file is closed,
+        as a whole, and replaces a link in the last place. A ``with`` block that is left by an
+        exception, a write that fails and a file that is never closed leave everything as it was.
+        ``durable``, with ``atomic``: closing synchronises, as in ``put``.
         """
         where = self._path(path)
         wanted = Mode(mode)
         check_arguments(wanted, buffering, encoding, errors, newline)
+        check_atomic(wanted, atomic=atomic, durable=durable)
+        if not wanted.binary:
+            # Lets the text layer judge its arguments while nothing has been opened or truncated.
+            as_text(io.BytesIO(), mode, buffering, encoding, errors, newline)
+        if atomic:
+            draft = self._driver.draft(where, binary(wanted), durable=durable)
+            return published(draft, wanted, buffering, encoding, errors, newline)
         if wanted.binary:
-            return _buffered(self._driver.open(where, _binary(wanted)), buffering)
-        # Lets the text layer judge its arguments while nothing has been opened or truncated.
-        _as_text(io.BytesIO(), mode, buffering, encoding, errors, newline)
-        file = self._driver.open(where, _binary(wanted))
-        return _as_text(_buffered(file, buffering), mode, buffering, encoding, errors, newline)
+            return buffered(self._driver.open(where, binary(wanted)), buffering)
+        file = self._driver.open(where, binary(wanted))
+        return as_text(buffered(file, buffering), mode, buffering, encoding, errors, newline)
 
     # Looking
 
@@ -359,7 +389,14 @@ class Disk:
 
     # Writing
 
-    def put(self, path: AnyPath, content: Content) -> None:
+    def put(
+        self,
+        path: AnyPath,
+        content: Content,
+        *,
+        durable: bool = False,
+        preserve: Iterable[str] = (),
+    ) -> None:
         """Replace a file as a whole, or create it and the directories above it.
 
         ``content``: bytes and their like, str (UTF-8, newlines untouched), a binary file object
@@ -367,24 +404,47 @@ class Disk:
         whoever opened it has chosen an encoding already. On any error the old content stands. A
         file that is replaced keeps its permissions; a link in the last place is replaced, not
         followed.
-        """
-        transfer.write(self._driver, self._path(path), Body(content))
 
-    def put_json(self, path: AnyPath, value: object, *, indent: int | None = None) -> None:
+        Whoever reads meanwhile finds the old content or the new, whole. So does who looks after the
+        process was killed. For a crash of the machine that is promised with ``durable=True``, and
+        then what this has returned from holds: the file is synchronised before it gets its name,
+        its directory after it, and those that had to be made for it before.
+        An error of the last of these steps, which says so in a note, leaves the new content.
+
+        ``preserve``: what is kept of a file that is replaced beside its permissions, of the words
+        ``"ownership"`` and ``"xattr"`` (ACLs are among these). What cannot be kept is an error, and
+        nothing has changed; see ``Root.replace_file``. Another word is a ``ValueError``.
+        """
+        words = checked_words(preserve)
+        where, body = self._path(path), Body(content)
+        transfer.write(self._driver, where, body, durable=durable, preserve=words)
+
+    def put_json(
+        self, path: AnyPath, value: object, *, indent: int | None = None, durable: bool = False
+    ) -> None:
         """``put`` of a value as JSON in UTF-8.
 
         ``TypeError`` for a value that JSON has no word for, ``ValueError`` for NaN and infinities;
         then nothing has changed.
         """
-        self.put(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
+        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+        self.put(path, text, durable=durable)
 
-    def write_stream(self, path: AnyPath, stream: BinaryIO | Iterable[ReadableBuffer]) -> None:
+    def write_stream(
+        self,
+        path: AnyPath,
+        stream: BinaryIO | Iterable[ReadableBuffer],
+        *,
+        durable: bool = False,
+    ) -> None:
         """``put`` from a binary file object or an iterable of bytes."""
         if isinstance(stream, str | bytes | bytearray | memoryview):
             raise TypeError("write_stream takes a file object or an iterable; put takes a value")
-        self.put(path, stream)
+        self.put(path, stream, durable=durable)
 
-    def put_file(self, directory: AnyPath, file: BinaryIO | DiskPath) -> str:
+    def put_file(
+        self, directory: AnyPath, file: BinaryIO | DiskPath, *, durable: bool = False
+    ) -> str:
         """Store a file under a generated name, and return its path.
 
         The name has 160 random bits, and behind them the extension of ``file.name`` (or
@@ -395,13 +455,20 @@ class Disk:
         as a path it would reach for whatever this process may read.
         """
         name = secrets.token_hex(_NAME_BYTES) + harmless_suffix(file)
-        return self.put_file_as(directory, file, name)
+        return self.put_file_as(directory, file, name, durable=durable)
 
-    def put_file_as(self, directory: AnyPath, file: BinaryIO | DiskPath, name: str) -> str:
+    def put_file_as(
+        self,
+        directory: AnyPath,
+        file: BinaryIO | DiskPath,
+        name: str,
+        *,
+        durable: bool = False,
+    ) -> str:
         """``put_file`` under this name, which is exactly one component (``InvalidPathError``)."""
         where, plain = self._path(directory), RelPath.one_name(name).raw
         with _opened(file) as stream:
-            transfer.write(self._driver, where.join(plain), Body(stream))
+            transfer.write(self._driver, where.join(plain), Body(stream), durable=durable)
         return str(PurePosixPath(where.text) / os.fsdecode(plain))
 
     def append(self, path: AnyPath, data: Content, *, separator: bytes | str = b"") -> None:
@@ -648,11 +715,7 @@ def _is_a_directory(where: RelPath) -> OSError:
     return IsADirectoryError(EISDIR, os.strerror(EISDIR), where.shown)
 
 
-# File objects
-
-
-def _binary(mode: Mode) -> str:
-    return mode.raw[0] + "b" + mode.raw[1:]
+# Permissions
 
 
 def _private(permissions: int) -> int:
@@ -661,29 +724,6 @@ def _private(permissions: int) -> int:
 
 def _public(permissions: int) -> int:
     return permissions & 0o1777 | (0o055 if permissions & 0o100 else 0o044)
-
-
-def _buffered(file: BinaryIO, buffering: int) -> BinaryIO:
-    """The driver's file object with the buffer that was asked for."""
-    if buffering in (-1, 1):
-        return file
-    buffered = cast("io.BufferedReader", file)
-    raw = buffered.detach()
-    return cast("BinaryIO", raw if buffering == 0 else type(buffered)(raw, buffering))
-
-
-def _as_text(
-    file: BinaryIO,
-    mode: str,
-    buffering: int,
-    encoding: str | None,
-    errors: str | None,
-    newline: str | None,
-) -> TextIO:
-    lines = buffering == 1
-    text = io.TextIOWrapper(file, encoding or "utf-8", errors, newline, line_buffering=lines)
-    text.mode = mode  # type: ignore[misc]
-    return text
 
 
 # MIME types

@@ -19,6 +19,7 @@ from safefs.operations import (
     replace,
     tree,
 )
+from safefs.operations.preserving import checked_words
 from safefs.paths import RelPath, encode
 from safefs.policy import Policy
 
@@ -179,6 +180,7 @@ class Root:
             newline: str | None = None,
             *,
             atomic: bool = False,
+            durable: bool = False,
             permissions: int = 0o666,
         ) -> TextIO: ...
 
@@ -190,6 +192,7 @@ class Root:
             buffering: int = -1,
             *,
             atomic: bool = False,
+            durable: bool = False,
             permissions: int = 0o666,
         ) -> BinaryIO: ...
 
@@ -204,6 +207,7 @@ class Root:
             newline: str | None = None,
             *,
             atomic: bool = False,
+            durable: bool = False,
             permissions: int = 0o666,
         ) -> IO[Any]: ...
 
@@ -217,6 +221,7 @@ class Root:
         newline: str | None = None,
         *,
         atomic: bool = False,
+        durable: bool = False,
         permissions: int = 0o666,
     ) -> IO[Any]:
         """Open a regular file as the builtin ``open`` does.
@@ -231,14 +236,29 @@ class Root:
         the file is never closed, the Root is closed before it, or its directory has been moved
         meanwhile (ESTALE), nothing has changed.
 
+        ``durable``, with ``atomic``: closing synchronises too, as in ``replace_file``. A file that
+        is written in place is whatever its writer makes of it: ``os.fsync(file.fileno())``.
+
         ``permissions``: those of a file that is created, less the umask.
         """
         permissions = _permissions(permissions)
-        opener: Any = opening.open_atomic if atomic else files.open_file
-        file: IO[Any] = opener(
+        if atomic or durable:
+            opening.check_atomic(files.mode_of(mode), atomic=atomic, durable=durable)
+        if atomic:
+            return opening.open_atomic(  # type: ignore[return-value]  # it delegates to one
+                self._handle,
+                _parse(path),
+                mode,
+                buffering,
+                encoding,
+                errors,
+                newline,
+                permissions,
+                durable=durable,
+            )
+        return files.open_file(
             self._handle, _parse(path), mode, buffering, encoding, errors, newline, permissions
         )
-        return file
 
     def read_bytes(self, path: AnyPath) -> bytes:
         """The whole content of a regular file."""
@@ -269,6 +289,7 @@ class Root:
         data: Buffer | Iterable[Buffer],
         *,
         durable: bool = False,
+        preserve: Iterable[str] = (),
         mode: int | None = None,
     ) -> None:
         """Put a new file in the place of ``path`` in one step: readers see the old one or the new.
@@ -277,13 +298,30 @@ class Root:
         removed and nothing has changed. A link in the last place is replaced, not followed. The
         new file has the permissions of the file it replaces, or 0666 less the umask, or ``mode``.
 
-        ``durable``: the content is synchronised before the rename and the directory after it, so
-        that it holds across a crash of the machine (fsync(2)); without, a crash may leave the old
-        content, or on some file systems an empty file.
+        ``durable``: the content is synchronised (fsync(2)) before the rename and the directory
+        after it. While the machine crashes it is the old content or the new that is found
+        afterwards, and once this has returned it is the new. Without it, a crash of the machine may
+        leave the old content, the new, or on some file systems an empty file. An error of the first
+        fsync leaves the old content; after one of the second, which carries a note, the new content
+        is there, and may be the old again after a crash.
+
+        ``preserve``: ``"ownership"`` and ``"xattr"``, what the new file takes over from the regular
+        file it replaces, beside its permissions (which never bring set-id bits along). What this
+        process may not set is an error (EPERM), and nothing has changed. Extended attributes (on
+        Linux, elsewhere ENOTSUP) are those this process can see, ACLs among them, but for
+        ``security.capability``, which is a right like the set-id bits, and ``security.ima`` and
+        ``security.evm``, which vouch for the old content. Another word is ValueError.
         """
         is_buffer = isinstance(data, bytes | bytearray | memoryview)
         chunks: Any = (data,) if is_buffer else data
-        replace.replace_file(self._handle, _parse(path), chunks, durable=durable, mode=mode)
+        replace.replace_file(
+            self._handle,
+            _parse(path),
+            chunks,
+            durable=durable,
+            mode=mode,
+            preserve=checked_words(preserve) if preserve else (),
+        )
 
     def truncate(self, path: AnyPath, length: int) -> None:
         """Cut or extend a regular file to ``length`` bytes."""

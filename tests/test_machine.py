@@ -135,12 +135,12 @@ def test_a_root_that_does_one_thing_wrong_is_caught(wrong: type[Root]) -> None:
 class _PutFollows(Disk):
     """Writes through a link in the last place, instead of replacing it."""
 
-    def put(self, path: Any, content: Any) -> None:
+    def put(self, path: Any, content: Any, **options: Any) -> None:
         try:
             with self.open(path, "wb") as file:
                 file.write(content)
         except OSError:
-            super().put(path, content)
+            super().put(path, content, **options)
 
 
 class _ListsWhatLeadsNowhere(Disk):

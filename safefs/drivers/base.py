@@ -163,6 +163,8 @@ class Driver(Protocol):
         *,
         permissions: int | None = None,
         overwrite: bool = True,
+        durable: bool = False,
+        preserve: tuple[str, ...] = (),
     ) -> None:
         """Replace the file as a whole, or create it; on any error nothing has changed.
 
@@ -171,13 +173,20 @@ class Driver(Protocol):
         ``permissions`` are those of a new one, None the driver's own: 0666 less the umask unless
         it was made with others. Without ``overwrite`` a name that is taken is FileExistsError, also
         when it is taken while the content is written.
+
+        ``durable``: it holds across a crash of the machine once this returns, and on the way there
+        either content does. An error of the very last step, which says so in a note, leaves the new
+        content. ``preserve``: what else is kept of a file that is replaced (words that have been
+        checked, see ``Root.replace_file``); where there is no such thing, nothing is lost.
         """
 
-    def draft(self, path: RelPath, mode: str, *, permissions: int | None = None) -> PendingFile:
+    def draft(
+        self, path: RelPath, mode: str, *, permissions: int | None = None, durable: bool = False
+    ) -> PendingFile:
         """A buffered binary file object that takes its name by ``commit``, as in ``write``.
 
         ``mode``: ``wb``, ``xb``, ``ab`` or ``r+b``; the last two begin with a copy of what is
-        there. Makes no parents.
+        there. Makes no parents. ``durable`` as in ``write``, once ``commit`` has returned.
         """
 
     def sweep(self, path: RelPath, older_than: float) -> list[str]:
@@ -220,8 +229,14 @@ class Driver(Protocol):
         top as its ``filename``, or is passed over.
         """
 
-    def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:
-        """Make a directory, with ``parents`` those above it too."""
+    def mkdir(
+        self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool, durable: bool = False
+    ) -> None:
+        """Make a directory, with ``parents`` those above it too.
+
+        ``durable``, which goes with ``parents``: what this makes holds across a crash of the
+        machine once it returns.
+        """
 
     def rmdir(self, path: RelPath) -> None:
         """Remove an empty directory."""

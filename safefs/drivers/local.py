@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from safefs.drivers.base import Stat, kind_of
 from safefs.kernel import syscalls
-from safefs.operations import attributes, drafts, files, replace, survey, sweeping
+from safefs.operations import attributes, drafts, files, names, replace, survey, sweeping
 from safefs.paths import RelPath, encode
 from safefs.root import Root
 
@@ -83,21 +83,27 @@ class LocalDriver:
         *,
         permissions: int | None = None,
         overwrite: bool = True,
+        durable: bool = False,
+        preserve: tuple[str, ...] = (),
     ) -> None:
         mode = self._mode(path, permissions)
-        if overwrite:
-            self._root.replace_file(path, chunks, mode=mode)
-            return
-        handle = self._root._handle  # noqa: SLF001  (Root has no word for a file that is new)
-        replace.replace_file(handle, path, chunks, durable=False, mode=mode, replace=False)
+        replace.replace_file(
+            self._root._handle,  # noqa: SLF001  (one object)
+            path,
+            chunks,
+            durable=durable,
+            mode=mode,
+            replace=overwrite,
+            preserve=preserve,
+        )
 
     def draft(
-        self, path: RelPath, mode: str, *, permissions: int | None = None
+        self, path: RelPath, mode: str, *, permissions: int | None = None, durable: bool = False
     ) -> drafts.DraftFile:
         most = 0o666 if self._file_mode is None else self._file_mode
         asked = most if permissions is None else most & permissions
         handle = self._root._handle  # noqa: SLF001  (one object)
-        return drafts.open_draft(handle, path, mode, asked & 0o777)
+        return drafts.open_draft(handle, path, mode, asked & 0o777, durable=durable)
 
     def sweep(self, path: RelPath, older_than: float) -> list[str]:
         return sweeping.sweep(self._root._handle, path, older_than)  # noqa: SLF001  (one object)
@@ -131,10 +137,15 @@ class LocalDriver:
         handle = self._root._handle  # noqa: SLF001  (one object)
         return survey.survey(handle, path, depth=depth, describe=describe, onerror=onerror)
 
-    def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:
+    def mkdir(
+        self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool, durable: bool = False
+    ) -> None:
         most = self._directory_mode
         if parents:
-            self._root.makedirs(path, mode & most, exist_ok=exist_ok, parents_mode=most)
+            handle = self._root._handle  # noqa: SLF001  (one object)
+            names.makedirs(
+                handle, path, mode & most, exist_ok=exist_ok, parents_mode=most, durable=durable
+            )
             return
         try:
             self._root.mkdir(path, mode & most)

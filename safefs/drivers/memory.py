@@ -184,6 +184,8 @@ class MemoryDriver:
         *,
         permissions: int | None = None,
         overwrite: bool = True,
+        durable: bool = False,  # noqa: ARG002  (a tree in memory survives nothing)
+        preserve: tuple[str, ...] = (),  # noqa: ARG002  (no owners, no attributes)
     ) -> None:
         with self._lock:
             self._replaceable(path, overwrite=overwrite)
@@ -194,7 +196,14 @@ class MemoryDriver:
             kept = self._permissions(permissions) if old is None else old.mode & 0o777
             place.directory.add(place.name, _File(S_IFREG | kept, data=data))
 
-    def draft(self, path: RelPath, mode: str, *, permissions: int | None = None) -> MemoryDraft:
+    def draft(
+        self,
+        path: RelPath,
+        mode: str,
+        *,
+        permissions: int | None = None,
+        durable: bool = False,  # noqa: ARG002
+    ) -> MemoryDraft:
         action = _action(mode)
         with self._lock:
             place = self._replaceable(path)
@@ -285,7 +294,15 @@ class MemoryDriver:
                 if isinstance(node, _Directory):
                     pending.append((f"{here}/{name}" if here else name, node))
 
-    def mkdir(self, path: RelPath, mode: int, *, parents: bool, exist_ok: bool) -> None:
+    def mkdir(
+        self,
+        path: RelPath,
+        mode: int,
+        *,
+        parents: bool,
+        exist_ok: bool,
+        durable: bool = False,  # noqa: ARG002
+    ) -> None:
         with self._lock:
             self._check_open()
             if parents:

@@ -28,7 +28,12 @@ class End:
 
 
 def make_parent(
-    driver: Driver, where: RelPath, *, no_name: int = EISDIR, slash: int | None = EISDIR
+    driver: Driver,
+    where: RelPath,
+    *,
+    no_name: int = EISDIR,
+    slash: int | None = EISDIR,
+    durable: bool = False,
 ) -> bool:
     """Whether there are directories above that could be missing; they are not any more.
 
@@ -48,7 +53,8 @@ def make_parent(
     found = driver.stat(there) if new else driver.lstat(there)
     if slash and not new and found.kind == "directory":
         raise _error(EISDIR, where)
-    driver.mkdir(RelPath(above.rstrip(b"/"), where.shown), 0o777, parents=True, exist_ok=True)
+    directory = RelPath(above.rstrip(b"/"), where.shown)
+    driver.mkdir(directory, 0o777, parents=True, exist_ok=True, durable=durable)
     return True
 
 
@@ -83,15 +89,28 @@ def write(
     permissions: int | None = None,
     *,
     overwrite: bool = True,
+    durable: bool = False,
+    preserve: tuple[str, ...] = (),
 ) -> None:
     """``Driver.write``, once more with the directories above made where they were missing."""
+
+    def attempt() -> None:
+        driver.write(
+            where,
+            content,
+            permissions=permissions,
+            overwrite=overwrite,
+            durable=durable,
+            preserve=preserve,
+        )
+
     try:
-        driver.write(where, content, permissions=permissions, overwrite=overwrite)
+        attempt()
     except FileNotFoundError:
         # Once the content has begun it cannot be had again, and the error may be its own.
-        if content.started or not make_parent(driver, where):
+        if content.started or not make_parent(driver, where, durable=durable):
             raise
-        driver.write(where, content, permissions=permissions, overwrite=overwrite)
+        attempt()
 
 
 def rename(here: End, there: End, *, overwrite: bool) -> None:

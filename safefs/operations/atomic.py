@@ -10,22 +10,51 @@ from safefs.kernel import syscalls
 from safefs.operations.files import Mode, check_arguments, dressed, mode_of
 from safefs.operations.parent import Blame
 from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file
+from safefs.operations.syncing import Synced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import IO, Any, Self
+    from typing import IO, Any, Protocol, Self
 
     from safefs.kernel.handle import Handle
     from safefs.paths import RelPath
+
+    class Ending(Protocol):
+        """What becomes of the content of an ``AtomicFile``."""
+
+        def publish(self) -> None: ...
+
+        def discard(self) -> None: ...
+
+
+def check_atomic(mode: Mode, *, atomic: bool, durable: bool) -> None:
+    """Refuse with ValueError what does not go together, before anything is opened."""
+    if durable and not atomic:
+        raise ValueError("durable=True goes with atomic=True; what is written in place has fsync")
+    if atomic and mode.raw[0] not in "wx":
+        raise ValueError(
+            f"atomic=True writes a new file: the mode is 'w' or 'x', not {mode.text!r}"
+        )
 
 
 class Publication:
     """A draft, the directory it is in, and the name it will have."""
 
-    __slots__ = ("_dir_fd", "_handle", "_name", "_path", "_replace", "_writer", "draft")
+    __slots__ = (
+        "_dir_fd",
+        "_directory",
+        "_handle",
+        "_name",
+        "_path",
+        "_replace",
+        "_writer",
+        "draft",
+    )
 
-    def __init__(self, handle: Handle, path: RelPath, mode: Mode, permissions: int) -> None:
+    def __init__(
+        self, handle: Handle, path: RelPath, mode: Mode, permissions: int, *, durable: bool
+    ) -> None:
         self._writer = syscalls.getpid()
         self._handle = handle
         self._path = path
@@ -36,11 +65,16 @@ class Publication:
             if existing_entry(parent) is not None and not self._replace:
                 raise parent.error(EEXIST)
             kept = kept_mode(parent)
-            self._dir_fd = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=parent.fd)
+            self._directory = Synced(parent.fd, wanted=durable)
             try:
-                self.draft = Draft(self._dir_fd, kept, default=permissions, flags=flags)
+                self._dir_fd = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=parent.fd)
+                try:
+                    self.draft = Draft(self._dir_fd, kept, default=permissions, flags=flags)
+                except BaseException:
+                    syscalls.close(self._dir_fd)
+                    raise
             except BaseException:
-                syscalls.close(self._dir_fd)
+                self._directory.close()
                 raise
 
     def publish(self) -> None:
@@ -51,7 +85,9 @@ class Publication:
             with Blame(self._path), parent_of_file(self._handle, self._path) as parent:
                 if not os.path.samestat(syscalls.fstat(parent.fd), syscalls.fstat(self._dir_fd)):
                     raise OSError(ESTALE, "its directory was moved, so the file was not published")
+                self._directory.file(self.draft.fd)
                 self.draft.publish(self._name, replace=self._replace)
+                self._directory.directory()
         finally:
             self.discard()
 
@@ -62,6 +98,7 @@ class Publication:
             if syscalls.getpid() == self._writer:
                 self.draft.discard()
             syscalls.close(dir_fd)
+        self._directory.close()
 
 
 class AtomicFile:
@@ -73,7 +110,7 @@ class AtomicFile:
 
     __slots__ = ("_file", "_publication")
 
-    def __init__(self, file: IO[Any], publication: Publication) -> None:
+    def __init__(self, file: IO[Any], publication: Ending) -> None:
         self._file = file
         self._publication = publication
 
@@ -140,12 +177,12 @@ def open_atomic(
     errors: str | None,
     newline: str | None,
     permissions: int,
+    *,
+    durable: bool = False,
 ) -> AtomicFile:
     wanted = mode_of(mode)
-    if wanted.raw[0] not in "wx":
-        raise ValueError(f"atomic=True writes a new file: the mode is 'w' or 'x', not {mode!r}")
     check_arguments(wanted, buffering, encoding, errors, newline)
-    publication = Publication(handle, path, wanted, permissions)
+    publication = Publication(handle, path, wanted, permissions, durable=durable)
     try:
         raw = io.FileIO(publication.draft.fd, wanted.raw)
     except BaseException:

@@ -13,6 +13,7 @@ from safefs.operations.files import dressed, mode_of, open_regular
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame
 from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file
+from safefs.operations.syncing import Synced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class DraftFile:
 
     __slots__ = (
         "_directory",
+        "_durable",
         "_file",
         "_handle",
         "_name",
@@ -45,8 +47,11 @@ class DraftFile:
         "_written",
     )
 
-    def __init__(self, handle: Handle, path: RelPath, mode: Mode, permissions: int) -> None:
+    def __init__(
+        self, handle: Handle, path: RelPath, mode: Mode, permissions: int, *, durable: bool
+    ) -> None:
         self._name = b""
+        self._durable = durable
         self._writer = syscalls.getpid()
         self._handle = handle
         self._path = path
@@ -89,6 +94,8 @@ class DraftFile:
         try:
             if not self._file.closed:
                 self._file.flush()
+                if self._durable:
+                    syscalls.fsync(self._file.fileno())
                 self._written = _portrait(syscalls.fstat(self._file.fileno()))
             self._file.close()
         except BaseException:
@@ -108,10 +115,14 @@ class DraftFile:
             with Blame(self._path), parent_of_file(self._handle, self._path) as parent:
                 self._check_ours(parent, name)
                 existing_entry(parent)
-                if self._replace:
-                    syscalls.rename(name, parent.name, src_dir_fd=parent.fd, dst_dir_fd=parent.fd)
-                else:
-                    rename_noreplace(parent.fd, name, parent.fd, parent.name)
+                with Synced(parent.fd, wanted=self._durable) as directory:
+                    if self._replace:
+                        fds = {"src_dir_fd": parent.fd, "dst_dir_fd": parent.fd}
+                        syscalls.rename(name, parent.name, **fds)
+                    else:
+                        rename_noreplace(parent.fd, name, parent.fd, parent.name)
+                    name = b""
+                    directory.directory()
         except BaseException:
             self._name = name
             self.discard()
@@ -171,12 +182,14 @@ class DraftFile:
             pass  # __init__ did not get as far, or the interpreter is ending
 
 
-def open_draft(handle: Handle, path: RelPath, mode: str, permissions: int) -> DraftFile:
+def open_draft(
+    handle: Handle, path: RelPath, mode: str, permissions: int, *, durable: bool = False
+) -> DraftFile:
     """A draft for ``path``; a new file gets ``permissions`` less the umask."""
     wanted = mode_of(mode)
     if not wanted.binary or wanted.raw == "r":
         raise ValueError(f"a draft is written, and in binary, not opened with {mode!r}")
-    return DraftFile(handle, path, wanted, permissions)
+    return DraftFile(handle, path, wanted, permissions, durable=durable)
 
 
 def _copy_in(handle: Handle, path: RelPath, target: int) -> None:

@@ -10,6 +10,7 @@ from safefs.audit import refused
 from safefs.errors import PolicyError
 from safefs.kernel import open_beneath, syscalls
 from safefs.operations.parent import Blame, Parent
+from safefs.operations.syncing import Synced
 from safefs.paths import RelPath, settled
 
 TYPE_CHECKING = False
@@ -24,10 +25,26 @@ def mkdir(handle: Handle, path: RelPath, mode: int) -> None:
         syscalls.mkdir(parent.name, mode, dir_fd=parent.fd)
 
 
+def _mkdir_durably(handle: Handle, path: RelPath, mode: int) -> None:
+    """One that somebody else has made meanwhile is synchronised too, and FileExistsError."""
+    with Parent(handle, path, writes=True) as parent, Synced(parent.fd, wanted=True) as above:
+        try:
+            syscalls.mkdir(parent.name, mode, dir_fd=parent.fd)
+        finally:
+            with Blame(path):
+                above.directory()
+
+
 def makedirs(
-    handle: Handle, path: RelPath, mode: int, *, exist_ok: bool, parents_mode: int = 0o777
+    handle: Handle,
+    path: RelPath,
+    mode: int,
+    *,
+    exist_ok: bool,
+    parents_mode: int = 0o777,
+    durable: bool = False,
 ) -> None:
-    """Make a directory and those above it.
+    """Make a directory and those above it; ``durable``: each holds before the next is made.
 
     Every step resolves anew from the root, so that a directory which is replaced by a link between
     two steps leads nowhere.
@@ -40,9 +57,10 @@ def makedirs(
     missing = _missing(handle, path)
     if missing:
         _look_ahead(handle, path, exist_ok=exist_ok)
+    make = _mkdir_durably if durable else mkdir
     for prefix in missing:
         try:
-            mkdir(handle, prefix, parents_mode)
+            make(handle, prefix, parents_mode)
         except FileExistsError:
             pass  # someone else was as quick; what is no directory fails at the next step
     if path.split()[1] in (b".", b".."):
@@ -51,7 +69,7 @@ def makedirs(
             raise _exists(path)
         return
     try:
-        mkdir(handle, path, mode)
+        make(handle, path, mode)
     except FileExistsError:
         if not (exist_ok and _is_directory(handle, path)):
             raise _exists(path) from None

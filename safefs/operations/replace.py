@@ -11,6 +11,8 @@ from safefs.kernel import syscalls
 from safefs.operations.files import write_all
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent
+from safefs.operations.preserving import Preserved, preserved
+from safefs.operations.syncing import Synced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _AS_IF = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _ATTEMPTS = 16  # of 64 random bits; more than one means that someone is guessing
+_OWNERS_ONLY = 0o600
 _PERMISSIONS = 0o777  # set-id bits are not carried over to content that someone else wrote
 
 
@@ -130,45 +133,65 @@ def replace_file(
     durable: bool,
     mode: int | None,
     replace: bool = True,
+    preserve: tuple[str, ...] = (),
 ) -> None:
-    """``replace=False``: FileExistsError where the name is taken, under a race too."""
+    """``replace=False``: FileExistsError where the name is taken, under a race too.
+
+    ``preserve``: words that have been checked.
+    """
     with parent_of_file(handle, path) as parent:
         if not replace:
             refuse_existing(parent)
         kept = kept_mode(parent) if mode is None else mode & _PERMISSIONS
+        owned = None
+        if preserve:
+            with Blame(path):
+                owned = preserved(handle, parent, preserve)
+            if owned is not None and mode is None:
+                kept = owned.permissions
         with Blame(path):
-            # Opened first, so that nothing is written where it could not be synchronised.
-            directory = syscalls.open(b".", syscalls.LISTING, dir_fd=parent.fd) if durable else None
-        try:
-            _replace(parent, chunks, kept, directory, replace=replace)
-        finally:
-            if directory is not None:
-                syscalls.close(directory)
+            directory = Synced(parent.fd, wanted=durable)
+        with directory:
+            _replace(parent, chunks, kept, owned, directory, replace=replace)
 
 
 def _replace(
     parent: Parent,
     chunks: Iterable[Buffer],
     kept: int | None,
-    directory: int | None,
+    owned: Preserved | None,
+    directory: Synced,
     *,
     replace: bool,
 ) -> None:
-    """``directory``: to be synchronised. Errors of the caller's iterable pass as they are."""
+    """Errors of the caller's iterable pass as they are."""
     ours = Blame(parent.path)
     with ours:
-        draft = Draft(parent.fd, kept)
+        if owned is None or kept is None:
+            draft = Draft(parent.fd, kept)
+        else:
+            draft = _owned_draft(parent, kept, owned)
     with draft:
         for chunk in chunks:
             with ours:
                 write_all(draft.fd, chunk)
         with ours:
-            if directory is not None:
-                syscalls.fsync(draft.fd)
+            directory.file(draft.fd)
             draft.publish(parent.name, replace=replace)
     with ours:
-        if directory is not None:
-            syscalls.fsync(directory)
+        directory.directory()
+
+
+def _owned_draft(parent: Parent, permissions: int, owned: Preserved) -> Draft:
+    """Nobody but its owner may open it before it has the owner and the attributes it is to have."""
+    draft = Draft(parent.fd, _OWNERS_ONLY)
+    try:
+        owned.give(draft.fd)
+        syscalls.fchmod(draft.fd, permissions)
+    except BaseException:
+        draft.close()
+        raise
+    return draft
 
 
 def parent_of_file(handle: Handle, path: RelPath) -> Parent:

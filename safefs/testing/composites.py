@@ -96,6 +96,11 @@ _add("read_bytes by dots", lambda root: root.read_bytes("a/d/sub/deep/../../f"),
 _add("write_bytes", lambda root: root.write_bytes("a/d/f", b"more"))
 _add("replace_file", lambda root: root.replace_file("a/d/f", b"more"), dangerous=True)
 _add("replace_file durable", lambda root: root.replace_file("a/d/new", b"more", durable=True))
+_add(
+    "replace_file preserving",
+    lambda root: root.replace_file("way/f", b"more", preserve=("ownership", "xattr")),
+    dangerous=True,
+)
 _add("truncate", lambda root: root.truncate("a/d/f", 1))
 
 # -- attributes ------------------------------------------------------------------------------------

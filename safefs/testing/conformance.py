@@ -72,12 +72,14 @@ LISTS: dict[str, Call] = {
 }
 WRITES: dict[str, Call] = {
     "put": lambda disk, path: disk.put(path, b"new"),
+    "put durably": lambda disk, path: disk.put(path, b"new", durable=True),
     "put_json": lambda disk, path: disk.put_json(path, {}),
     "write_stream": lambda disk, path: disk.write_stream(path, io.BytesIO(b"new")),
     "append": lambda disk, path: disk.append(path, b"new"),
     "prepend": lambda disk, path: disk.prepend(path, b"new"),
     "open to write": lambda disk, path: disk.open(path, "wb").close(),
     "open to append": lambda disk, path: disk.open(path, "ab").close(),
+    "open atomically": lambda disk, path: disk.open(path, "wb", atomic=True).close(),
     "copy to": lambda disk, path: disk.copy("empty", path),
     "move to": lambda disk, path: disk.move("empty", path),
 }
@@ -725,6 +727,33 @@ class DiskConformance:
             writable.write_stream("a.txt", value)
         assert writable.get("a.txt") == LAYOUT["a.txt"]
 
+    def test_what_is_put_durably_is_put(self, writable: Disk) -> None:
+        for path in ("a.txt", "new", "one/two/three"):
+            writable.put(path, b"1", durable=True)
+            writable.put_json(f"{path}.json", 1, durable=True)
+            writable.write_stream(f"{path}.stream", [b"1"], durable=True)
+            kept = {writable.get(path), writable.get(f"{path}.json")}
+            assert kept | {writable.get(f"{path}.stream")} == {b"1"}
+        for name in ("n", writable.put_file("four/five", io.BytesIO(b"1"), durable=True)):
+            path = writable.put_file_as("four", io.BytesIO(b"1"), name[-20:], durable=True)
+            assert writable.get(path) == b"1"
+
+    @pytest.mark.parametrize("words", [(), ("xattr",), ["ownership", "xattr"]])
+    def test_put_keeps_what_it_is_asked_to_keep(self, writable: Disk, words: Any) -> None:
+        writable.set_visibility("a.txt", "private")
+        for path in ("a.txt", "one/two"):
+            writable.put(path, b"1", preserve=words, durable=True)
+            assert writable.get(path) == b"1"
+        assert writable.visibility("a.txt") == "private"
+
+    @pytest.mark.parametrize("words", [("mode",), ("ownership", ""), "xattr"])
+    def test_put_refuses_to_keep_what_it_does_not_know(self, writable: Disk, words: Any) -> None:
+        before = tree(writable)
+        for path in ("a.txt", "new/f"):
+            with pytest.raises(TypeError if isinstance(words, str) else ValueError):
+                writable.put(path, b"1", preserve=words)
+        assert tree(writable) == before
+
     # Adding
 
     @pytest.mark.parametrize("content", _CONTENTS.values(), ids=_CONTENTS.keys())
@@ -896,6 +925,54 @@ class DiskConformance:
             file.write("!")
             file.seek(0)
             assert file.read() == "three!"
+
+    @pytest.mark.parametrize("durable", [False, True])
+    def test_a_file_opened_atomically_takes_its_name_when_it_is_closed(
+        self, writable: Disk, *, durable: bool
+    ) -> None:
+        writable.set_visibility("a.txt", "private")
+        for path, mode in (("a.txt", "w"), ("new", "x"), ("sub/new", "w+")):
+            before = tree(writable)
+            with writable.open(path, mode, atomic=True, durable=durable) as file:
+                file.write("é\n")
+                file.flush()
+                assert before.items() <= tree(writable).items()
+            assert writable.get(path) == b"\xc3\xa9\n"
+            with writable.open(path, "wb", 0, atomic=True, durable=durable) as raw:
+                raw.write(b"1")
+            assert writable.get(path) == b"1"
+        assert writable.visibility("a.txt") == "private"
+
+    def test_a_file_opened_atomically_and_not_closed_well_changes_nothing(
+        self, writable: Disk
+    ) -> None:
+        before = tree(writable)
+        for path in ("a.txt", "new"):
+            left = writable.open(path, "w", atomic=True)
+            left.write("1")
+            left.__exit__(KeyError, KeyError(), None)
+            assert left.closed
+            forgotten = writable.open(path, "wb", atomic=True)
+            forgotten.write(b"1")
+            del forgotten
+        with pytest.raises(FileExistsError):
+            writable.open("a.txt", "x", atomic=True)
+        late = writable.open("late", "x", atomic=True)
+        writable.put("late", b"first")
+        with pytest.raises(FileExistsError):
+            late.close()
+        assert writable.get("late") == b"first"
+        writable.delete("late")
+        assert tree(writable) == before
+
+    @pytest.mark.parametrize("mode", ["r", "a", "r+", "rb", "ab", "r+b"])
+    def test_only_a_new_file_is_opened_atomically(self, writable: Disk, mode: str) -> None:
+        before = tree(writable)
+        with pytest.raises(ValueError, match="atomic"):
+            writable.open("a.txt", mode, atomic=True)
+        with pytest.raises(ValueError, match="atomic"):
+            writable.open("a.txt", mode, durable=True)
+        assert tree(writable) == before
 
     def test_open_makes_no_directories(self, writable: Disk) -> None:
         for mode in ("w", "a", "x", "r+"):

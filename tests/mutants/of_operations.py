@@ -62,7 +62,7 @@ NAMES = (
         "make directories by path",
         "what is looked at is opened beneath; what is made, is made by the system's own way there",
         f"{_ROOM}names.py",
-        "            mkdir(handle, prefix, parents_mode)\n",
+        "            make(handle, prefix, parents_mode)\n",
         "            syscalls.mkdir(prefix.raw, parents_mode, dir_fd=handle.fd)\n",
         f"{INTERLEAVING}[openat2]",
     ),
