@@ -31,7 +31,7 @@ from safefs.paths import RelPath
 from safefs.policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
     from types import TracebackType
@@ -97,7 +97,9 @@ class Disk:
     def _begin(self, driver: Driver, name: str | None) -> None:
         self._driver = driver
         self._name = driver._disk_name = name  # noqa: SLF001  (it is the disk's own)
-        self._closed = False
+        self._closed = self._revoked = False
+        self._derived: dict[int, weakref.ref[Disk]] = {}
+        self._remember: tuple[Callable[[Disk], None], ...] = (_remembering(self._derived),)
         self._renew_lock()
         _disks.add(self)
 
@@ -149,7 +151,8 @@ class Disk:
     def __repr__(self) -> str:
         named = f" {self._name!r}" if self._name is not None else ""
         if self._closed:
-            return f"<{type(self).__name__}{named} closed>"
+            how = "revoked" if self._revoked else "closed"
+            return f"<{type(self).__name__}{named} {how}>"
         return f"<{type(self).__name__}{named} {self._driver!r} {self.policy!r}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
@@ -171,12 +174,48 @@ class Disk:
         where = self._path(path)
         if create:
             self._driver.mkdir(where, 0o777, parents=True, exist_ok=True)
-        return self._over(self._driver.narrowed(where))
+        return self._derive(self._driver.narrowed(where), None)
 
     def read_only(self) -> Self:
         """The same disk by the same name, through which nothing can be changed."""
-        narrowed = self._driver.narrowed(self._path(""), Policy(read_only=True))
-        return self._over(narrowed, name=self._name)
+        return self.with_policy(Policy(read_only=True))
+
+    def with_policy(self, policy: Policy) -> Self:
+        """The same disk by the same name, which allows what this one does and ``policy`` does too.
+
+        Never more than either. There is no way back to this disk from the one that is returned.
+        """
+        if not isinstance(policy, Policy):
+            raise TypeError(f"policy is a Policy, not {type(policy).__name__}")
+        return self._derive(self._driver.narrowed(self._path(""), policy), self._name)
+
+    def _derive(self, driver: Driver, name: str | None) -> Self:
+        disk = self._over(driver, name=name)
+        # Those above are told too: what lies between may be gone by the time they revoke.
+        disk._remember += self._remember  # noqa: SLF001  (its own class)
+        for remember in self._remember:
+            remember(disk)
+        if self._revoked:  # meanwhile, in another thread
+            disk._end_revoked()  # noqa: SLF001  (its own class)
+        return disk
+
+    def revoke(self) -> None:
+        """End every disk that was made from this one, and all that was made from those.
+
+        By ``scoped``, ``read_only``, ``with_policy`` and their like; then their every method, and
+        every path and file system on them, raises ``ValueError``. This disk goes on, and what is
+        derived from it afterwards too. File objects that are open stay open, as descriptors do:
+        what somebody holds already, nobody can take from them.
+        """
+        self._check_open()
+        for reference in list(self._derived.values()):
+            disk = reference()
+            if disk is not None:
+                disk._end_revoked()  # noqa: SLF001  (its own class)
+
+    def _end_revoked(self) -> None:
+        self._revoked = True
+        self.close()
 
     @property
     def fs(self) -> DiskFileSystem:
@@ -597,7 +636,8 @@ class Disk:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ValueError("operation on a closed Disk")
+            how = "revoked" if self._revoked else "closed"
+            raise ValueError(f"operation on a {how} Disk")
 
     def _path(self, path: AnyPath) -> RelPath:
         """The one place where text becomes a path of this disk."""
@@ -688,6 +728,22 @@ def _renew_locks() -> None:
 
 
 os.register_at_fork(after_in_child=_renew_locks)
+
+
+def _remembering(derived: dict[int, weakref.ref[Disk]]) -> Callable[[Disk], None]:
+    """A function and no object that could be asked: what is derived has no way back.
+
+    A dict, for a WeakSet cannot be read while another thread adds to it.
+    """
+
+    def forget(reference: weakref.ref[Disk]) -> None:
+        derived.pop(id(reference), None)
+
+    def remember(disk: Disk) -> None:
+        reference = weakref.ref(disk, forget)
+        derived[id(reference)] = reference
+
+    return remember
 
 
 def _check_name(name: str | None) -> None:

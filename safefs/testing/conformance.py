@@ -12,9 +12,12 @@ import io
 import json
 import pickle
 import threading
+import weakref
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
+from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -23,6 +26,7 @@ from safefs.disk import Disk
 from safefs.diskpath import DiskPath
 from safefs.drivers.base import Stat
 from safefs.errors import EscapeError, InvalidPathError, PolicyError, SameFileError
+from safefs.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -101,7 +105,7 @@ DIRECTORY_CHANGES: dict[str, Call] = {
 EVERY = ASKS | READS | LOOKS | LISTS | WRITES | CHANGES | DIRECTORY_CHANGES
 NOT_ASKED = {name: call for name, call in EVERY.items() if name not in ASKS}
 BETWEEN_DISKS = {"copy to", "copy from", "move to", "move from"}
-WITHOUT_PATH = {"close", "closed", "fs", "name", "policy", "read_only"}
+WITHOUT_PATH = {"close", "closed", "fs", "name", "policy", "read_only", "revoke", "with_policy"}
 
 _TOO_LONG = "n" * 256
 _WRONG_TYPES = [None, 3, 1.5, object()]
@@ -123,6 +127,32 @@ _NO_CONTENTS: dict[str, Callable[[], Any]] = {
     "file that reads str": lambda: _Reads("one"),
     "path": lambda: PurePosixPath("a.txt"),
 }
+
+
+def _reachable(start: object) -> set[int]:
+    """Every object that attributes and containers lead to, however private their names."""
+    pending, seen = [start], {}
+    while pending:
+        each = pending.pop()
+        if id(each) in seen or isinstance(each, type | ModuleType | FunctionType | str | bytes):
+            continue
+        seen[id(each)] = each
+        slots = [
+            value
+            for kind in type(each).__mro__
+            for value in vars(kind).values()
+            if isinstance(value, MemberDescriptorType)
+        ]
+        for slot in slots:
+            with suppress(AttributeError):
+                pending.append(slot.__get__(each))
+        with suppress(TypeError, ValueError):  # a closed Root answers nothing
+            pending += vars(each).values()
+        pending += each.values() if isinstance(each, dict) else ()
+        pending += each if isinstance(each, list | tuple | set | frozenset) else ()
+        pending += [each()] if isinstance(each, weakref.ref) else ()
+        pending += [each.__self__] if isinstance(each, MethodType) else ()
+    return set(seen)
 
 
 def _repr(value: object) -> str:
@@ -571,6 +601,56 @@ class DiskConformance:
             with filled.read_only() as subject, pytest.raises((PolicyError, FileNotFoundError)):
                 call(subject, path)
         assert tree(twin) == before
+
+    def test_with_policy_allows_what_both_allow(self, filled: Disk) -> None:
+        with filled.with_policy(Policy(portable_names=True)) as narrow:
+            assert narrow.name == filled.name
+            assert narrow.policy == filled.policy.narrowed(Policy(portable_names=True))
+            with pytest.raises(PolicyError) as caught:
+                narrow.get("con")
+            assert caught.value.rule == "portable_names"
+            with narrow.with_policy(Policy()) as twice:
+                assert twice.policy == narrow.policy
+        with pytest.raises(TypeError, match="policy is a Policy, not str"):
+            filled.with_policy("read_only")  # type: ignore[arg-type]
+
+    def test_revoking_ends_all_that_was_derived_and_not_this_one(self, filled: Disk) -> None:
+        sub = filled.scoped("sub")
+        derived = {
+            "scoped": sub,
+            "scoped twice": sub.scoped("deep"),
+            "read_only": filled.read_only(),
+            "through one that is gone": filled.read_only().scoped("sub").with_policy(Policy()),
+        }
+        path = sub / "b.tar.gz"
+        with sub.read_stream("b.tar.gz") as file:
+            filled.revoke()
+            for disk in derived.values():
+                with pytest.raises(ValueError, match="operation on a revoked Disk"):
+                    disk.files()
+                assert disk.closed
+            with pytest.raises(ValueError, match=r"closed|revoked"):
+                path.read_bytes()
+            with pytest.raises(ValueError, match="revoked"):
+                sub.scoped("deep")
+            assert file.read() == LAYOUT["sub/b.tar.gz"]
+        assert filled.get("empty") == b""
+        with filled.scoped("sub") as again:
+            assert again.get("b.tar.gz") == LAYOUT["sub/b.tar.gz"]
+
+    def test_revoking_what_is_derived_leaves_the_wider_ones(self, filled: Disk) -> None:
+        with filled.scoped("sub") as sub, sub.scoped("deep") as deep:
+            sub.revoke()
+            assert deep.closed
+            assert sub.files() == ["b.tar.gz"]
+            assert filled.get("empty") == b""
+
+    def test_no_attribute_of_what_is_derived_leads_back(self, filled: Disk) -> None:
+        with filled.scoped("sub") as narrow, narrow.read_only() as narrower:
+            wider = {id(each) for each in (filled, filled._driver)}  # noqa: SLF001
+            assert not wider & _reachable(narrower)
+            wider |= {id(each) for each in (narrow, narrow._driver)}  # noqa: SLF001
+            assert not wider & _reachable(narrower)
 
     def test_what_is_read_only_reads(self, filled: Disk) -> None:
         with filled.read_only() as subject:

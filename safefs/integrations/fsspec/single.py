@@ -137,6 +137,5 @@ def _loaded(name: str, identity: Identity, policy: Policy) -> DiskFileSystem:
     if identity is None or _identity(disk) != identity:
         raise UnknownDiskError(name, registry.names())
     if disk.policy.narrowed(policy) != disk.policy:
-        driver = disk._driver.narrowed(RelPath(b"", "/"), policy)  # noqa: SLF001
-        disk = Disk._over(driver, name=disk.name)  # noqa: SLF001  (for those who choose a driver)
+        disk = disk.with_policy(policy)
     return DiskFileSystem(disk)
