@@ -600,10 +600,14 @@ class Disk:
         """Remove what writers have left behind that are gone; the paths that were removed, sorted.
 
         A file that is replaced as a whole, or written in a transaction, is first written under the
-        name ``.safefs-<16 hex digits>.tmp`` beside it; a crash leaves that. Removed is what bears
-        such a name, has not changed for ``older_than`` seconds, and is not open in a process that
-        writes it (which holds a lock). A transaction that lasts longer than that loses what it has
-        written and closed, and says so when it ends.
+        name ``.safefs-<16 hex digits>.tmp`` beside it, and so is a tree that is copied; a crash
+        leaves that. No list shows such a name, whoever has given it; it takes room, and keeps its
+        directory from being empty.
+
+        Removed is what bears it, has not changed for ``older_than`` seconds (0: whenever), and is
+        not open in a process that writes it (which holds a lock): so nothing on a file system that
+        has no locks, nor what this process may not remove. A transaction that lasts longer than
+        that loses what it has written and closed, and says so when it ends.
         """
         return sorted(self._driver.sweep(self._path(directory), older_than))
 

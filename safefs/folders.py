@@ -55,7 +55,8 @@ from typing import TYPE_CHECKING, Literal
 from platformdirs import PlatformDirs
 
 from safefs.errors import ConfigError, MissingFolderError, UnsafeFolderError
-from safefs.paths import unportable
+from safefs.operations import sweeping
+from safefs.paths import RelPath, unportable
 from safefs.policy import Policy
 from safefs.root import Root
 
@@ -537,14 +538,8 @@ def _empty(root: Root) -> None:
 
 
 def _remove_entries(root: Root) -> None:
-    for name in root.listdir("."):
-        try:
-            if root.is_dir(name) and not root.is_symlink(name):
-                root.remove_tree(name)
-            else:
-                root.unlink(name)
-        except FileNotFoundError:
-            pass
+    """Not by what the Root lists: a temporary name is hidden there, and is to go like the rest."""
+    sweeping.empty(root._handle, RelPath.parse("."))  # noqa: SLF001  (Root has no word for it)
 
 
 def _unlock(root: Root) -> None:

@@ -423,7 +423,12 @@ class Root:
     # Directories
 
     def listdir(self, path: AnyPath = ".") -> list[str]:
-        """The names in a directory, in no order; links by their own name."""
+        """The names in a directory, in no order; links by their own name.
+
+        A temporary name of safefs (``.safefs-<16 hex digits>.tmp``), under which something is being
+        written or was when a writer crashed, is in no listing, here or elsewhere, whoever has given
+        it. ``disk_usage`` counts it and ``remove_tree`` removes it; ``rmdir`` fails with ENOTEMPTY.
+        """
         return listing.listdir(self._handle, _parse(path))
 
     def scandir(self, path: AnyPath = ".") -> listing.Listing:

@@ -912,7 +912,7 @@ def test_a_root_that_cannot_be_opened_names_the_directory_as_it_was_given(tmp_pa
         Root(tmp_path, policy={"read_only": True})  # type: ignore[arg-type]
 
 
-def test_an_atomic_file_is_a_file_object_of_every_kind(root: Root) -> None:
+def test_an_atomic_file_is_a_file_object_of_every_kind(root: Root, scratch: Scratch) -> None:
     with root.open("a", "wb", 0, atomic=True) as raw:
         raw.write(b"raw")
     with root.open("t", "w+", encoding="utf-8", atomic=True) as text:
@@ -931,7 +931,7 @@ def test_an_atomic_file_is_a_file_object_of_every_kind(root: Root) -> None:
     del forgotten
     gc.collect()
     assert root.read_bytes("a") == b"raw"
-    assert not [name for name in root.listdir() if name.startswith(".safefs-")]
+    assert not list(scratch.root.glob(".safefs-*"))
 
 
 def test_calls_that_a_system_lacks_say_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from safefs.audit import refused
 from safefs.drivers.base import Stat, is_absence, kind_of
 from safefs.errors import EscapeError, PolicyError, SameFileError
 from safefs.operations.parent import Blame
+from safefs.operations.replace import is_temporary
 from safefs.operations.survey import Level
 from safefs.paths import RelPath, settled
 from safefs.policy import Policy
@@ -224,11 +225,26 @@ class MemoryDriver:
                 raise _error(EEXIST, path)
             place.directory.add(place.name, node)
 
-    def sweep(self, path: RelPath, older_than: float) -> list[str]:  # noqa: ARG002
+    def sweep(self, path: RelPath, older_than: float) -> list[str]:
+        """A draft here goes with its writer; what somebody has put under such a name does not."""
+        before = time_ns() - int(older_than * 1e9) if older_than > 0 else None
         with self._lock:
             self.policy.check(path, writes=True)
-            self._directory(path)
-        return []  # a draft in memory goes with its writer
+            start = self._directory(path)
+            here = "/".join(os.fsdecode(name) for name in path.names if name != b".")
+            removed: list[str] = []
+            pending = [(f"{here}/" if here else "", start)]
+            while pending:
+                prefix, directory = pending.pop()
+                for name, node in list(directory.entries.items()):
+                    text = os.fsdecode(name)
+                    if is_temporary(text):
+                        if before is None or node.mtime_ns <= before:
+                            _drop(directory, name, node)
+                            removed.append(prefix + text)
+                    elif isinstance(node, _Directory) and not self._hides(directory, name):
+                        pending.append((f"{prefix}{text}/", node))
+        return removed
 
     def stat(self, path: RelPath) -> Stat:
         with self._lock:
@@ -340,8 +356,7 @@ class MemoryDriver:
             place, node = self._existing(path)
             if not isinstance(node, _Directory):
                 raise _error(ENOTDIR, path)
-            node.clear()
-            place.directory.drop(place.name)
+            _drop(place.directory, place.name, node)
 
     def copy(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
         with self._lock, Blame(source, target):
@@ -420,7 +435,7 @@ class MemoryDriver:
             raise _error(ENOENT, path) from None
 
     def _check_hidden(self, directory: _Directory, name: bytes, path: RelPath) -> None:
-        if directory is self._root and self.policy.hides(name):
+        if self._hides(directory, name):
             reason = "a dot entry at the top"
             raise refused(PolicyError(path.shown, "top_level_dot_entries", reason))
 
@@ -463,10 +478,17 @@ class MemoryDriver:
         return node
 
     def _visible(self, directory: _Directory) -> list[tuple[bytes, _Node]]:
+        """What a listing shows: no temporary name, as on disk, though none is made here."""
         entries = list(directory.entries.items())
-        if directory is not self._root:
-            return entries
-        return [(name, node) for name, node in entries if not self.policy.hides(name)]
+        return [
+            (name, node)
+            for name, node in entries
+            if name[:1] != b"."
+            or not (is_temporary(os.fsdecode(name)) or self._hides(directory, name))
+        ]
+
+    def _hides(self, directory: _Directory, name: bytes) -> bool:
+        return directory is self._root and self.policy.hides(name)
 
     def _place(self, path: RelPath) -> _Place:
         before, name, slash = path.split()
@@ -586,6 +608,13 @@ class MemoryDriver:
             self._find(path)
         except FileNotFoundError:
             self._mkdir(path, 0o777)
+
+
+def _drop(directory: _Directory, name: bytes, node: _Node) -> None:
+    """With all beneath it."""
+    if isinstance(node, _Directory):
+        node.clear()
+    directory.drop(name)
 
 
 def _demanded(place: _Place, path: RelPath, other: RelPath | None = None) -> _Node:

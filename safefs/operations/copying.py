@@ -116,7 +116,7 @@ def _fill_and_publish(handle: Handle, top: int, new: Parent) -> None:
         draft = syscalls.open(name, syscalls.LISTING | os.O_NOFOLLOW, dir_fd=new.fd)
         syscalls.lock(draft)
         _check_ours(draft)
-        _fill(handle, top, draft)
+        _fill(handle, top, draft, new.fd)
         rename_noreplace(new.fd, name, new.fd, new.name)
     except _Replaced:
         raise  # what stands there now is another's, and not ours to clear up
@@ -147,8 +147,11 @@ def _discard(handle: Handle, dir_fd: int, name: bytes, draft: int) -> None:
         pass  # what went wrong before is what the caller must hear
 
 
-def _fill(handle: Handle, source: int, target: int) -> None:
-    """Copy a tree's entries; a directory gets its mode and times when it is complete."""
+def _fill(handle: Handle, source: int, target: int, place: int) -> None:
+    """Copy a tree's entries; a directory gets its mode and times when it is complete.
+
+    ``place`` holds the target, which bears a temporary name and so is not among the entries.
+    """
     old = Descent(handle, source, MAX_HELD // 2)
     new = Descent(handle, target, MAX_HELD // 2)
     try:
@@ -165,7 +168,7 @@ def _fill(handle: Handle, source: int, target: int) -> None:
                 old.enter(name)
                 # Met only where the copy lies within its source. Looking for it from the other end,
                 # up from the target, could leave the root when a directory is moved meanwhile.
-                _refuse_itself(old.fd, target)
+                _refuse_itself(old.fd, place)
                 syscalls.mkdir(name, 0o700, dir_fd=new.fd)
                 new.enter(name)
                 _check_ours(new.fd)

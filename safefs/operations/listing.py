@@ -1,4 +1,8 @@
-"""Reading directories: by descriptor, and never through an entry's path."""
+"""Reading directories: by descriptor, and never through an entry's path.
+
+Temporary names are left out here, for every door at once: what is being written under one has no
+name yet. Whoever removes, measures or sweeps reads the directory for itself, and sees them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from safefs.kernel import open_beneath, syscalls
 from safefs.operations.parent import Blame
+from safefs.operations.replace import is_temporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,13 +33,23 @@ def hides_dots(handle: Handle, fd: int) -> bool:
     return handle.guarded and handle.is_root(fd)
 
 
-def read_directory(fd: int, *, dots: bool = True) -> list[tuple[str, bool]]:
-    """(name, whether it is a directory; a link is none), sorted by name."""
+def is_listed(name: str, *, dots: bool) -> bool:
+    """Whether a name is in a listing; ``dots``, whether dot entries of this directory are."""
+    return name[0] != "." or (dots and not is_temporary(name))
+
+
+def read_directory(
+    fd: int, *, dots: bool = True, temporary: bool = False
+) -> list[tuple[str, bool]]:
+    """(name, whether it is a directory; a link is none), sorted by name.
+
+    ``temporary``: with what bears a temporary name.
+    """
     with syscalls.scandir(fd) as entries:
         found = [
-            (entry.name, entry.is_dir(follow_symlinks=False))
+            (name, entry.is_dir(follow_symlinks=False))
             for entry in entries
-            if dots or entry.name[0] != "."
+            if (name := entry.name)[0] != "." or (dots and (temporary or not is_temporary(name)))
         ]
     found.sort()
     return found
@@ -45,8 +60,8 @@ def listdir(handle: Handle, path: RelPath) -> list[str]:
     try:
         with Blame(path):
             names: list[str] = syscalls.listdir(fd)
-            if hides_dots(handle, fd):
-                names = [name for name in names if name[0] != "."]
+            dots = not hides_dots(handle, fd)
+            names = [name for name in names if name[0] != "." or is_listed(name, dots=dots)]
     finally:
         syscalls.close(fd)
     return names
@@ -116,7 +131,7 @@ class Listing:
     def _next(self) -> Entry:
         while True:
             entry = next(self._entries)
-            if self._dots or entry.name[0] != ".":
+            if is_listed(entry.name, dots=self._dots):
                 try:
                     stat = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:

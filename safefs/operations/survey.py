@@ -7,6 +7,7 @@ than for the listing itself. Containment is that of ``walk``: down by descriptor
 from __future__ import annotations
 
 from safefs.kernel import syscalls
+from safefs.operations.listing import is_listed
 from safefs.operations.tree import Descent, visit
 
 TYPE_CHECKING = False
@@ -73,11 +74,9 @@ def survey(
 
 def _entries(descent: Descent) -> list[os.DirEntry[str]]:
     """What is here. An entry keeps the descriptor's bare number: asked here and not elsewhere."""
+    dots = not descent.hides_dots
     with syscalls.scandir(descent.fd) as listing:
-        entries = list(listing)
-    if descent.hides_dots:
-        return [entry for entry in entries if entry.name[0] != "."]
-    return entries
+        return [e for e in listing if e.name[0] != "." or is_listed(e.name, dots=dots)]
 
 
 def _names(descent: Descent, _: str) -> tuple[list[str], tuple[list[str], list[str], Any]]:
@@ -115,8 +114,9 @@ def _stats(
     One after the other: an entry keeps its stat, and thousands at once are slower than their sum.
     """
     for entry in entries:
-        if dots or entry.name[0] != ".":
+        name = entry.name
+        if name[0] != "." or is_listed(name, dots=dots):
             try:
-                yield entry.name, entry.stat(follow_symlinks=False)
+                yield name, entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from stat import S_ISDIR, S_ISREG
-from time import time
+from errno import ENXIO
+from stat import S_IRWXU, S_ISDIR, S_ISREG
+from time import sleep, time
 
 from safefs.kernel import syscalls
 from safefs.operations.listing import open_directory
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from safefs.kernel.handle import Handle
     from safefs.paths import RelPath
 
-_LOOK = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_LOOK = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_MOMENT = 0.01  # seconds; the clock of a file system may lag by its tick, which is 4 ms or less
 _GONE = (FileNotFoundError, NotADirectoryError)
 
 
@@ -25,10 +27,12 @@ def sweep(handle: Handle, path: RelPath, older_than: float) -> list[str]:
     """Remove each draft that is not locked and has not changed for so many seconds.
 
     A draft is known by its name alone (``is_temporary``), and is a file, or the directory of a tree
-    that is being copied. Paths from the root, of what was removed. No link is entered.
+    that is being copied. Paths from the root, of what was removed. No link is entered, and what
+    this process may not remove is passed over. With 0 (or less) seconds no time is looked at, which
+    on a network may be another clock's.
     """
     handle.permit(path, writes=True)
-    before = time() - older_than
+    before = time() - older_than if older_than > 0 else None
     top = open_directory(handle, path)
     text = path.text.rstrip("/")
     removed: list[str] = []
@@ -44,8 +48,19 @@ def sweep(handle: Handle, path: RelPath, older_than: float) -> list[str]:
     return removed
 
 
+def empty(handle: Handle, path: RelPath) -> None:
+    """Remove all beneath a directory, what is in no listing too; it may be the root itself."""
+    handle.permit(path, writes=True)
+    top = open_directory(handle, path)
+    try:
+        with Blame(path):
+            remove_entries(handle, top)
+    finally:
+        syscalls.close(top)
+
+
 def _sweep(
-    handle: Handle, descent: Descent, prefix: str, before: float, removed: list[str]
+    handle: Handle, descent: Descent, prefix: str, before: float | None, removed: list[str]
 ) -> None:
     prefixes = [prefix]
     pending = [_directories(handle, descent, prefix, before, removed)]
@@ -66,7 +81,7 @@ def _sweep(
 
 
 def _directories(
-    handle: Handle, descent: Descent, prefix: str, before: float, removed: list[str]
+    handle: Handle, descent: Descent, prefix: str, before: float | None, removed: list[str]
 ) -> list[str]:
     """The directories to go into from here, where the drafts have been removed.
 
@@ -84,25 +99,83 @@ def _directories(
     return onward
 
 
-def _remove(handle: Handle, dir_fd: int, name: str, before: float) -> bool:
+def _remove(handle: Handle, dir_fd: int, name: str, before: float | None) -> bool:
     """Whether it was a draft of a writer that is gone, and is gone itself now."""
     try:
-        fd = open_child(handle, dir_fd, name, _LOOK)
+        fd = _opened(handle, dir_fd, name)
     except OSError:
-        return False  # a link, gone, a socket, or not ours to read
+        return False  # a link, a socket, gone, or not ours to open
     try:
         found = syscalls.fstat(fd)
-        if found.st_ctime > before or not syscalls.lock(fd):
+        if before is not None and found.st_ctime > before:
             return False
-        if S_ISREG(found.st_mode):
-            syscalls.unlink(name, dir_fd=dir_fd)
-        elif S_ISDIR(found.st_mode):
-            remove_entries(handle, fd)
-            syscalls.rmdir(name, dir_fd=dir_fd)
+        if before is None:
+            _wait_for_its_lock(found)
+        if not syscalls.lock(fd):
+            return False
+        if S_ISDIR(found.st_mode):
+            _remove_tree(handle, dir_fd, name, fd)
         else:
-            return False
-    except FileNotFoundError:
-        return False
+            syscalls.unlink(name, dir_fd=dir_fd)
+    except (FileNotFoundError, PermissionError):
+        return False  # published or removed meanwhile, or not ours to remove
     finally:
         syscalls.close(fd)
     return True
+
+
+def _opened(handle: Handle, dir_fd: int, name: str) -> int:
+    """A file or directory, opened in a way that its lock can be asked for.
+
+    NFS asks for the right to write before it gives this lock; a draft has the permissions of the
+    file it is to replace, which may be without either right.
+    """
+    found = syscalls.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    if S_ISDIR(found.st_mode):
+        return open_child(handle, dir_fd, name, _LOOK | os.O_DIRECTORY)
+    if not S_ISREG(found.st_mode):
+        raise OSError(ENXIO, os.strerror(ENXIO))
+    for way in (os.O_RDWR, os.O_RDONLY):
+        try:
+            return open_child(handle, dir_fd, name, _LOOK | way)
+        except PermissionError:
+            continue
+    return open_child(handle, dir_fd, name, _LOOK | os.O_WRONLY)
+
+
+def _remove_tree(handle: Handle, dir_fd: int, name: str, top: int) -> None:
+    try:
+        remove_entries(handle, top)
+    except PermissionError:
+        _unlock(handle, top)
+        remove_entries(handle, top)
+    syscalls.rmdir(name, dir_fd=dir_fd)
+
+
+def _unlock(handle: Handle, top: int) -> None:
+    """Let the owner remove what is in a copy that had the permissions of its source already."""
+    descent = Descent(handle, top, temporary=True)
+    try:
+        pending = [_opened_up(descent)]
+        while pending:
+            if not pending[-1]:
+                pending.pop()
+                if pending:
+                    descent.up()
+                continue
+            descent.enter(pending[-1].pop())
+            pending.append(_opened_up(descent))
+    finally:
+        descent.close()
+
+
+def _opened_up(descent: Descent) -> list[str]:
+    syscalls.fchmod(descent.fd, S_IRWXU)
+    return [name for name, is_dir in descent.read() if is_dir]
+
+
+def _wait_for_its_lock(found: os.stat_result) -> None:
+    """A writer takes the lock in the call after the one that makes the file: let it."""
+    age = time() - found.st_ctime
+    if 0 <= age < _MOMENT:
+        sleep(_MOMENT - age)

@@ -31,10 +31,14 @@ _VANISHED = (FileNotFoundError, NotADirectoryError)
 class Descent:
     """Where one stands in a tree: a trail of listings, and what is checked at each step down."""
 
-    __slots__ = ("_handle", "_top_hides_dots", "_trail")
+    __slots__ = ("_handle", "_temporary", "_top_hides_dots", "_trail")
 
-    def __init__(self, handle: Handle, top: int, most: int = MAX_HELD) -> None:
+    def __init__(
+        self, handle: Handle, top: int, most: int = MAX_HELD, *, temporary: bool = False
+    ) -> None:
+        """``temporary``: what bears a temporary name is read too, by those who remove."""
         self._handle = handle
+        self._temporary = temporary
         self._trail = Trail(top, syscalls.LISTING, most)
         self._top_hides_dots = hides_dots(handle, top)
 
@@ -53,7 +57,7 @@ class Descent:
 
     def read(self) -> list[tuple[str, bool]]:
         """(name, whether it is a directory) of what is here, sorted."""
-        return read_directory(self.fd, dots=not self.hides_dots)
+        return read_directory(self.fd, dots=not self.hides_dots, temporary=self._temporary)
 
     def enter(self, name: str | bytes) -> None:
         """Go into a directory; NotADirectoryError for a link."""
@@ -200,7 +204,10 @@ def find(handle: Handle, path: RelPath) -> Iterator[str]:
 
 
 def disk_usage(handle: Handle, path: RelPath) -> int:
-    """The sum of the sizes of all that is no directory, each hard-linked file once."""
+    """The sum of the sizes of all that is no directory, each hard-linked file once.
+
+    What bears a temporary name takes its room too, and is in no other listing.
+    """
     top = open_directory(handle, path)
     descent = Descent(handle, top)
     total = 0
@@ -271,7 +278,7 @@ def remove_tree(handle: Handle, path: RelPath) -> None:
 
 def remove_entries(handle: Handle, top: int) -> None:
     """Empty a directory: everything goes by a held descriptor, and a link goes as a link."""
-    descent = Descent(handle, top)
+    descent = Descent(handle, top, temporary=True)
     try:
         pending: list[tuple[str, list[tuple[str, bool]]]] = [("", descent.read())]
         rescans = 0

@@ -8,8 +8,6 @@ from os import strerror
 from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISDIR, S_ISLNK
 from typing import TYPE_CHECKING, Any
 
-from safefs.operations.replace import is_temporary
-
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
@@ -61,7 +59,7 @@ def infos_beneath(prefix: str) -> Describe:
         below = f"{prefix}{at}/" if at else prefix
         for name, found in stats:
             mode = found.st_mode
-            if mode & _FORMAT == S_IFREG and name[0] != ".":
+            if mode & _FORMAT == S_IFREG:
                 files.append(
                     {
                         "name": below + name,
@@ -79,8 +77,6 @@ def infos_beneath(prefix: str) -> Describe:
                 )
             elif S_ISLNK(mode):
                 links.append(name)
-            elif is_temporary(name):
-                pass
             elif S_ISDIR(mode):
                 directories[name] = info_of(below + name, found)
             else:
@@ -99,12 +95,10 @@ def size_of_files(
     total = 0
     for name, found in stats:
         mode = found.st_mode & _FORMAT
-        if mode == S_IFREG and name[0] != ".":
+        if mode == S_IFREG:
             total += found.st_size
         elif mode == S_IFLNK:
             links.append(name)
-        elif is_temporary(name):
-            pass
         elif mode == S_IFDIR:
             directories.append(name)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from bisect import bisect_left
 from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +12,6 @@ from safefs.drivers.base import is_absence
 from safefs.errors import EscapeError, InvalidPathError, PolicyError, UnknownDiskError
 from safefs.integrations.fsspec.infos import disk_info, info_of, infos_beneath, moment, type_of
 from safefs.integrations.fsspec.place import Place, answer, base
-from safefs.operations.replace import TEMPORARY, is_temporary
 
 if TYPE_CHECKING:
     import os
@@ -251,23 +249,11 @@ def report(error: OSError, on_error: OnError) -> None:
 
 def _with_names(met: Met) -> Seen:
     directories, files = met.level.directories, met.level.files
-    for names in (directories, files):
-        _hide_drafts(names)
     if met.linked:
         to = {name for name, found in met.linked.items() if S_ISDIR(found.st_mode)}
         directories = sorted([*directories, *to])
         files = sorted([*files, *(met.linked.keys() - to)])
     return Seen(met.here, met.prefix, directories, files)
-
-
-def _hide_drafts(names: list[str]) -> None:
-    """Leave out of these sorted names what is being written and has no name yet."""
-    at = bisect_left(names, TEMPORARY)
-    while at < len(names) and names[at].startswith(TEMPORARY):
-        if is_temporary(names[at]):
-            del names[at]
-        else:
-            at += 1
 
 
 def _with_infos(met: Met) -> Seen:
