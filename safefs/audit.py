@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     Refusal = TypeVar("Refusal", EscapeError, InvalidPathError, PolicyError)
 
 
+_OPTIMIZED = 1  # inspect.CO_OPTIMIZED: the code of a function, whose variables are no dict
+
+
 def refused(error: Refusal) -> Refusal:
     """Report a refusal and hand it back, for ``raise refused(EscapeError(...))``."""
     path, rule, component = _facts(error)
@@ -60,7 +63,12 @@ def _origin() -> tuple[str | None, str | None]:
     disk = operation = None
     frame = sys._getframe(2)  # noqa: SLF001  (what traceback.walk_stack uses, without its import)
     while frame is not None and frame.f_globals.get("__name__", "").startswith("safefs."):
-        owner = frame.f_locals.get("self")
+        seen = frame.f_locals
+        owner = seen.get("self")
+        if type(seen) is dict and frame.f_code.co_flags & _OPTIMIZED:
+            # Before Python 3.13 a copy that the frame keeps: with the error, which keeps the frame,
+            # a cycle that would hold a Root, and its descriptor, until the next collection.
+            seen.clear()
         kind, called = type(owner), frame.f_code.co_name
         if disk is None and hasattr(kind, "_disk_name"):
             disk = owner._disk_name  # type: ignore[union-attr]  # noqa: SLF001  (asked above)
