@@ -6,13 +6,13 @@ from safefs.values import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
+    from typing import Literal, Self
 
     Action = Literal["create", "replace", "update", "rename", "remove", "skip"]
     Kind = Literal["file", "directory", "symlink", "link", "other"]
 
 
-class Step(Frozen):
+class Step(tuple[str, str, str]):
     """One entry and what became of it.
 
     action
@@ -27,14 +27,28 @@ class Step(Frozen):
         made before) or ``"other"``.
     """
 
-    __slots__ = ("action", "path", "kind")  # noqa: RUF023  (the order of the constructor)
+    __slots__ = ()
 
-    action: Action
-    path: str
-    kind: Kind
+    def __new__(cls, action: Action, path: str, kind: Kind) -> Self:
+        return tuple.__new__(cls, (action, path, kind))
 
-    def __init__(self, action: Action, path: str, kind: Kind) -> None:
-        self._set(action=action, path=path, kind=kind)
+    def __getnewargs__(self) -> tuple[str, str, str]:
+        return self[0], self[1], self[2]
+
+    @property
+    def action(self) -> Action:
+        return self[0]  # type: ignore[return-value]
+
+    @property
+    def path(self) -> str:
+        return self[1]
+
+    @property
+    def kind(self) -> Kind:
+        return self[2]  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        return f"Step(action={self[0]!r}, path={self[1]!r}, kind={self[2]!r})"
 
 
 class TreeReport(Frozen):
@@ -61,19 +75,22 @@ class TreeReport(Frozen):
 class Record:
     """A report that is being written: cheap for each of many thousands of entries."""
 
-    __slots__ = ("_steps", "bytes", "entries")
+    __slots__ = ("bytes", "steps")
 
     def __init__(self) -> None:
-        self._steps: list[tuple[Action, str, Kind]] = []
-        self.entries = 0
+        self.steps: list[tuple[Action, str, Kind]] = []
         self.bytes = 0
 
     def add(self, action: Action, path: str, kind: Kind, size: int = 0) -> None:
-        """One step; ``size`` are the bytes of content that it wrote or removed."""
-        self._steps.append((action, path, kind))
-        if action != "skip":
-            self.entries += 1
-            self.bytes += size
+        """One step; ``size`` are the bytes of content that it wrote."""
+        self.steps.append((action, path, kind))
+        self.bytes += size
+
+    @property
+    def entries(self) -> int:
+        """How many of the steps were carried out."""
+        return sum(step[0] != "skip" for step in self.steps)
 
     def report(self) -> TreeReport:
-        return TreeReport(self.entries, self.bytes, tuple(Step(*step) for step in self._steps))
+        steps = tuple([tuple.__new__(Step, step) for step in self.steps])
+        return TreeReport(self.entries, self.bytes, steps)

@@ -12,13 +12,18 @@ from safefs.operations import atomic as opening
 from safefs.operations import (
     attributes,
     copying,
+    copytree,
     files,
     globbing,
     listing,
+    moving,
     names,
+    removing,
     replace,
     tree,
 )
+from safefs.operations.copytree import Place
+from safefs.operations.job import Job
 from safefs.operations.preserving import checked_words
 from safefs.paths import RelPath, encode
 from safefs.policy import Policy
@@ -29,6 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import IO, Any, BinaryIO, Literal, NoReturn, Self, TextIO, overload
+
+    from safefs.budget import Budget
+    from safefs.operations.job import OnError
+    from safefs.progress import Listener
+    from safefs.report import TreeReport
 
     StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
     AnyPath = StrOrBytesPath | RelPath
@@ -505,22 +515,95 @@ class Root:
         """Remove an empty directory."""
         names.rmdir(self._handle, _parse(path))
 
-    def remove_tree(self, path: AnyPath) -> None:
+    def remove_tree(
+        self,
+        path: AnyPath,
+        *,
+        on_error: OnError | None = None,
+        progress: Listener | None = None,
+        budget: Budget | None = None,
+        dry_run: bool = False,
+    ) -> TreeReport:
         """Remove a directory and all beneath it, by descriptor and following nothing.
 
         A link is NotADirectoryError and the root itself EINVAL. What fails is raised at once, and
-        what has been removed by then is gone.
-        """
-        tree.remove_tree(self._handle, _parse(path))
+        what has been removed by then is gone; or it goes to ``on_error`` as an ``OSError`` with the
+        path of the entry, and the rest is removed but for the directories above.
 
-    def copy_tree(self, src: AnyPath, dst: AnyPath) -> None:
+        ``progress`` is told of each entry: a callable of a ``Progress``, or a callback of fsspec.
+        More than the ``budget`` is ``BudgetError`` before anything is removed. ``dry_run`` removes
+        nothing; what it returns says what would be. Bytes are not counted: none are written.
+        """
+        job = Job(on_error=on_error, progress=progress, budget=budget, dry_run=dry_run)
+        removing.remove_tree(self._handle, _parse(path), job)
+        return job.report()
+
+    def copy_tree(
+        self,
+        src: AnyPath,
+        dst: AnyPath,
+        *,
+        on_error: OnError | None = None,
+        progress: Listener | None = None,
+        budget: Budget | None = None,
+        dry_run: bool = False,
+        hard_links: bool = False,
+    ) -> TreeReport:
         """Copy a directory and all beneath it: content, permissions and times; links as links.
 
         ``dst`` must not exist (FileExistsError). It is filled under a temporary name and appears
-        whole, or not at all. A FIFO, socket or device in the tree is ENXIO; a tree into itself
-        EINVAL.
+        whole, or not at all. Set-id bits stay behind; holes of sparse files do not get filled, and
+        blocks are shared where the file system can. A FIFO, socket or device in the tree is ENXIO;
+        a tree into itself EINVAL.
+
+        ``on_error`` is given the ``OSError`` of each entry that cannot be copied, with its path;
+        the entry is left out. Without it the first one is raised, and nothing is copied.
+        ``progress``: a callable of a ``Progress``, or a callback of fsspec. More than the
+        ``budget`` is ``BudgetError``: before anything is changed, or, where the tree grows
+        meanwhile, with nothing copied. ``dry_run`` changes nothing; what it returns is what the
+        copy would return, as far as that can be told without reading a file. ``hard_links``: two
+        names of one file in the tree are two names of one copy, and not two copies.
         """
-        copying.copy_tree(self._handle, _parse(src), _parse(dst))
+        job = Job(
+            on_error=on_error,
+            progress=progress,
+            budget=budget,
+            dry_run=dry_run,
+            hard_links=hard_links,
+        )
+        places = Place(self._handle, _parse(src)), Place(self._handle, _parse(dst))
+        copytree.copy_tree(*places, job)
+        return job.report()
+
+    def move_tree(
+        self,
+        src: AnyPath,
+        dst: AnyPath,
+        *,
+        on_error: OnError | None = None,
+        progress: Listener | None = None,
+        budget: Budget | None = None,
+        dry_run: bool = False,
+        hard_links: bool = False,
+    ) -> TreeReport:
+        """Move a directory and all beneath it to where nothing stands (else FileExistsError).
+
+        Renamed in one step where both lie on one file system, and then all is as it was, set-id
+        bits too; a link is NotADirectoryError. Else copied as by ``copy_tree``, and then what was
+        copied is removed. What changed since it was copied, or was not copied, is not removed
+        (ESTALE); should the removal fail, the error says that ``dst`` is whole. Keywords as those
+        of ``copy_tree``.
+        """
+        job = Job(
+            on_error=on_error,
+            progress=progress,
+            budget=budget,
+            dry_run=dry_run,
+            hard_links=hard_links,
+        )
+        places = Place(self._handle, _parse(src)), Place(self._handle, _parse(dst))
+        moving.move_tree(*places, job)
+        return job.report()
 
     # Names
 

@@ -20,6 +20,7 @@ import shutil
 import stat
 from dataclasses import dataclass, field
 from errno import EACCES, EEXIST, EINVAL, EISDIR, ENOTDIR, errorcode
+from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
 from safefs.errors import EscapeError
@@ -436,6 +437,27 @@ def _plainly_copies_tree_to(path: str) -> None:
     shutil.copytree(_spare(path, "tree"), path, symlinks=True, copy_function=shutil.copyfile)
 
 
+def _plainly_moves_tree(path: str) -> None:
+    _demand_directory(path)
+    os.rename(path, _spare(path, "new"))
+
+
+def _plainly_moves_tree_to(path: str) -> None:
+    if os.path.lexists(path.rstrip("/")):
+        raise FileExistsError(EEXIST, "exists", path)
+    os.rename(_spare(path, "tree"), path)
+
+
+def _demand_directory(path: str) -> None:
+    if not S_ISDIR(os.lstat(path.rstrip("/")).st_mode):
+        raise NotADirectoryError(ENOTDIR, "is no directory", path)
+
+
+def _silently(act: Callable[..., object], *paths: str) -> None:
+    """Without the report of what was done."""
+    act(*paths)
+
+
 def _subroot(root: Root, path: str) -> object:
     with root.subroot(path) as inner:
         return sorted(inner.listdir())
@@ -532,11 +554,18 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "copy_tree from",
-        lambda root, path: root.copy_tree(path, _NEW),
+        lambda root, path: _silently(root.copy_tree, path, _NEW),
         _plainly_copies_tree,
         follows=True,
     ),
     # What takes a link for the link.
+    Operation(
+        "move_tree from",
+        lambda root, path: _silently(root.move_tree, path, _NEW),
+        _plainly_moves_tree,
+        follows=False,
+        on_a_name=True,
+    ),
     Operation(
         "lstat", lambda root, path: _facts(root.lstat(path)), lambda p: _facts(os.lstat(p)), False
     ),
@@ -550,7 +579,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("rmdir", lambda root, path: root.rmdir(path), os.rmdir, False, on_a_name=True),
     Operation(
         "remove_tree",
-        lambda root, path: root.remove_tree(path),
+        lambda root, path: _silently(root.remove_tree, path),
         _plainly_removes_tree,
         follows=False,
         on_a_name=True,
@@ -641,8 +670,16 @@ OPERATIONS: tuple[Operation, ...] = (
         also=_SLASHED_WRITE,
     ),
     Operation(
+        "move_tree to",
+        lambda root, path: _silently(root.move_tree, f"{SPARE}/tree", path),
+        _plainly_moves_tree_to,
+        follows=False,
+        on_a_name=True,
+        also=_SLASHED_NEW,
+    ),
+    Operation(
         "copy_tree to",
-        lambda root, path: root.copy_tree(f"{SPARE}/tree", path),
+        lambda root, path: _silently(root.copy_tree, f"{SPARE}/tree", path),
         _plainly_copies_tree_to,
         follows=False,
         on_a_name=True,

@@ -78,11 +78,12 @@ class _CopyForgetsPermissions(Root):
 class _CopyTreeTakesLinksForFiles(Root):
     __slots__ = ()
 
-    def copy_tree(self, src: Any, dst: Any) -> None:
-        super().copy_tree(src, dst)
+    def copy_tree(self, src: Any, dst: Any, **options: Any) -> Any:
+        report = super().copy_tree(src, dst, **options)
         for path in list(self.find(dst)):
             if self.is_symlink(path):
                 self.unlink(path)
+        return report
 
 
 class _EscapesAreNotFound(Root):

@@ -69,6 +69,8 @@ EVERY: dict[str, Callable[[Root, Any], object]] = {
     "copy to": lambda root, path: root.copy("f", path),
     "copy_tree from": lambda root, path: root.copy_tree(path, "new"),
     "copy_tree to": lambda root, path: root.copy_tree("d", path),
+    "move_tree from": lambda root, path: root.move_tree(path, "new"),
+    "move_tree to": lambda root, path: root.move_tree("d", path),
     "link from": lambda root, path: root.link(path, "new"),
     "link to": lambda root, path: root.link("f", path),
     "symlink": lambda root, path: root.symlink("f", path),

@@ -8,7 +8,7 @@ from errno import EEXIST, ENOENT, ESTALE
 from stat import S_IFMT
 
 from safefs.kernel import syscalls
-from safefs.operations.copying import copy_content
+from safefs.operations.content import copy_content
 from safefs.operations.files import dressed, mode_of, open_regular
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame
@@ -195,7 +195,7 @@ def open_draft(
 def _copy_in(handle: Handle, path: RelPath, target: int) -> None:
     source = open_regular(handle, path, os.O_RDONLY)
     try:
-        copy_content(source, target, syscalls.fstat(source).st_size)
+        copy_content(source, target, syscalls.fstat(source))
     finally:
         syscalls.close(source)
 

@@ -7,7 +7,7 @@ from errno import EINVAL, ENAMETOOLONG, ENOTDIR
 from stat import S_ISDIR
 
 from safefs.audit import refused
-from safefs.errors import PolicyError, SafefsError
+from safefs.errors import BudgetError, PolicyError, SafefsError
 from safefs.kernel import open_beneath, syscalls
 from safefs.kernel.walk import PATH_MAX
 from safefs.paths import RelPath
@@ -136,6 +136,8 @@ def open_child(handle: Handle, dir_fd: int, name: str | bytes, flags: int) -> in
 
 def blame(error: OSError, path: RelPath, path2: RelPath | None = None) -> None:
     """Say what the caller asked for, where the system names only the component it stumbled over."""
+    if isinstance(error, BudgetError):
+        return  # it names the entry that was too much
     if path2 is not None:
         error.filename2 = path2.shown
     elif isinstance(error, SafefsError):

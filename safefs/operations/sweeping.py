@@ -10,8 +10,9 @@ from time import sleep, time
 from safefs.kernel import syscalls
 from safefs.operations.listing import open_directory
 from safefs.operations.parent import Blame, open_child
+from safefs.operations.removing import remove_entries
 from safefs.operations.replace import is_temporary
-from safefs.operations.tree import Descent, remove_entries
+from safefs.operations.tree import Descent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

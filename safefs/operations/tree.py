@@ -1,16 +1,17 @@
-"""Trees by descriptor: walk, find, disk_usage, remove_tree. No recursion, and no link entered."""
+"""Trees by descriptor: walk, find, disk_usage. No recursion, and no link entered."""
 
 from __future__ import annotations
 
 import os
-from errno import EINVAL, ELOOP, ENOTDIR, ENOTEMPTY
+from errno import ELOOP, ENOTDIR
 
 from safefs.audit import refused
 from safefs.errors import PolicyError, SafefsError
 from safefs.kernel import syscalls
 from safefs.kernel.trail import MAX_HELD, Moved, Trail
 from safefs.operations.listing import hides_dots, open_directory, read_directory
-from safefs.operations.parent import Blame, Parent, open_child
+from safefs.operations.parent import Blame, open_child
+from safefs.operations.replace import is_temporary
 from safefs.paths import RelPath
 
 TYPE_CHECKING = False
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from safefs.kernel.handle import Handle
+    from safefs.report import Kind
 
     Found = TypeVar("Found")
-
-_RESCANS = 1000  # of one directory that someone keeps filling while it is removed
 
 # What a directory that was there a moment ago answers when it is gone, or is something else now.
 _VANISHED = (FileNotFoundError, NotADirectoryError)
@@ -58,6 +58,22 @@ class Descent:
     def read(self) -> list[tuple[str, bool]]:
         """(name, whether it is a directory) of what is here, sorted."""
         return read_directory(self.fd, dots=not self.hides_dots, temporary=self._temporary)
+
+    def kinds(self) -> list[tuple[str, Kind]]:
+        """(name, kind) of what is here, sorted."""
+        dots, temporary = not self.hides_dots, self._temporary
+        found: list[tuple[str, Kind]] = []
+        with syscalls.scandir(self.fd) as entries:
+            for entry in entries:
+                name = entry.name
+                if name[0] == "." and not (dots and (temporary or not is_temporary(name))):
+                    continue
+                if entry.is_file(follow_symlinks=False):
+                    found.append((name, "file"))
+                else:
+                    found.append((name, _kind(entry)))
+        found.sort()
+        return found
 
     def enter(self, name: str | bytes) -> None:
         """Go into a directory; NotADirectoryError for a link."""
@@ -261,89 +277,10 @@ def _sizes(descent: Descent, seen: set[tuple[int, int]]) -> tuple[int, list[str]
     return total, directories
 
 
-def remove_tree(handle: Handle, path: RelPath) -> None:
-    """Remove a directory and all beneath it; the root itself and links are refused."""
-    with Parent(handle, path, writes=True) as parent:
-        with Blame(path):
-            top = open_child(handle, parent.fd, parent.name, syscalls.LISTING)
-        try:
-            if handle.is_root(top):
-                raise parent.error(EINVAL)
-            with Blame(path):
-                remove_entries(handle, top)
-        finally:
-            syscalls.close(top)
-        syscalls.rmdir(parent.name, dir_fd=parent.fd)
-
-
-def remove_entries(handle: Handle, top: int) -> None:
-    """Empty a directory: everything goes by a held descriptor, and a link goes as a link."""
-    descent = Descent(handle, top, temporary=True)
-    try:
-        pending: list[tuple[str, list[tuple[str, bool]]]] = [("", descent.read())]
-        rescans = 0
-        while pending:
-            name, entries = pending[-1]
-            if entries:
-                child, is_dir = entries.pop()
-                if is_dir and _enter(descent, child):
-                    pending.append((child, descent.read()))
-                elif not is_dir and not _unlink(descent, child):
-                    entries.append((child, True))
-                continue
-            pending.pop()
-            if not pending:
-                # The top's own rmdir would say so, but to have come this far is to be empty.
-                if rescans < _RESCANS and (left := descent.read()):
-                    rescans += 1
-                    pending.append(("", left))
-                continue
-            descent.up()
-            if not _rmdir(descent, name):
-                rescans += 1
-                if rescans > _RESCANS:
-                    raise OSError(ENOTEMPTY, os.strerror(ENOTEMPTY))
-                pending[-1][1].append((name, True))
-    finally:
-        descent.close()
-
-
-def _enter(descent: Descent, name: str) -> bool:
-    """Whether it was entered; if not it is gone, or was replaced and has been unlinked."""
-    try:
-        descent.enter(name)
-    except FileNotFoundError:
-        return False
-    except NotADirectoryError:
-        _unlink(descent, name)
-        return False
-    return True
-
-
-def _unlink(descent: Descent, name: str) -> bool:
-    """Whether the name is gone; if not, it has become a directory."""
-    try:
-        syscalls.unlink(name, dir_fd=descent.fd)
-    except FileNotFoundError:
-        pass
-    except IsADirectoryError:
-        return False
-    return True
-
-
-def _rmdir(descent: Descent, name: str) -> bool:
-    """Whether the directory is gone; if not, someone has put something into it again."""
-    try:
-        syscalls.rmdir(name, dir_fd=descent.fd)
-    except FileNotFoundError:
-        pass
-    except NotADirectoryError:
-        return _unlink(descent, name)
-    except OSError as error:
-        if error.errno == ENOTEMPTY:
-            return False
-        raise
-    return True
+def _kind(entry: os.DirEntry[str]) -> Kind:
+    if entry.is_dir(follow_symlinks=False):
+        return "directory"
+    return "symlink" if entry.is_symlink() else "other"
 
 
 __all__ = [
@@ -351,8 +288,6 @@ __all__ = [
     "Moved",
     "disk_usage",
     "find",
-    "remove_entries",
-    "remove_tree",
     "visit",
     "walk",
 ]

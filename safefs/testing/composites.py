@@ -11,6 +11,7 @@ import os
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from safefs.budget import Budget
 from safefs.disk import Disk
 from safefs.drivers.local import LocalDriver
 from safefs.paths import RelPath
@@ -150,6 +151,11 @@ _add("remove_tree", lambda root: root.remove_tree("a/d"), dangerous=True)
 _add("remove_tree through a link", lambda root: root.remove_tree("way/sub"))
 _add("copy_tree", lambda root: root.copy_tree("a/d/sub", "a/d/new"), dangerous=True)
 _add("copy_tree from above", lambda root: root.copy_tree("a/d", "a/copy"))
+_add(
+    "copy_tree of what is counted first",
+    lambda root: root.copy_tree("a/d", "a/copy", budget=Budget(bytes=1 << 20), hard_links=True),
+)
+_add("move_tree", lambda root: root.move_tree("a/d/sub", "a/d/new"), dangerous=True)
 
 # -- names -----------------------------------------------------------------------------------------
 

@@ -135,6 +135,10 @@ class RootMachine(Life):
     def copy(self, how: str, src: str, dst: str) -> None:
         self.step(OPERATIONS[how], src, dst)
 
+    @rule(src=directories, dst=places)
+    def move_tree(self, src: str, dst: str) -> None:
+        self.step(OPERATIONS["move_tree"], src, dst)
+
     @precondition(lambda self: len(self.known) <= _MOST)
     @rule(src=directories, dst=places)
     def copy_tree(self, src: str, dst: str) -> None:

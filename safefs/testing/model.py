@@ -573,6 +573,17 @@ def copy_tree(root: Directory, src: str, dst: str) -> None:
     place.put(_copied(source))
 
 
+def move_tree(root: Directory, src: str, dst: str) -> None:
+    """A rename of a directory to where nothing stands."""
+    old, new = _two_places(root, src, dst)
+    moved = old.directory()
+    new.free()
+    if holds(moved, new.parent):
+        raise Refused("EINVAL")
+    old.remove()
+    new.put(moved)
+
+
 def _copied(node: Node) -> Node:
     """What copy_tree makes of a tree: two names of one file become two files."""
     if isinstance(node, Directory):

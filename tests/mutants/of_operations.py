@@ -81,10 +81,10 @@ TREES = (
     mutant(
         "remove by path",
         "the way to a file is gone again for every file that is removed",
-        f"{_ROOM}tree.py",
-        "        syscalls.unlink(name, dir_fd=descent.fd)\n",
-        "        path = os.path.join(*map(os.fsdecode, [*descent._trail._names, name]))\n"
-        "        syscalls.unlink(path, dir_fd=descent._trail._top)\n",
+        f"{_ROOM}removing.py",
+        "                    unlink(name, dir_fd=dir_fd)\n",
+        "                    way = os.path.join(*map(os.fsdecode, [*descent._trail._names, name]))\n"
+        "                    unlink(way, dir_fd=descent._trail._top)\n",
         f"{INTERLEAVING}[openat2]",
     ),
     mutant(
@@ -215,7 +215,7 @@ COPIES = (
     mutant(
         "trust a directory that was just made",
         "it is another's by then, and is filled or emptied in his place",
-        f"{_ROOM}copying.py",
+        f"{_ROOM}copytree.py",
         "    if syscalls.fstat(made).st_uid != syscalls.geteuid() or syscalls.listdir(made):\n",
         "    if syscalls.fstat(made).st_uid != syscalls.geteuid():\n",
         "tests/test_attacks.py::test_a_copied_tree_whose_draft_is_swapped_clears_up_nothing_of_others",
@@ -227,22 +227,6 @@ COPIES = (
         "                if not os.path.samestat(syscalls.fstat(parent.fd), syscalls.fstat(self._dir_fd)):\n",
         "                if not os.path.samestat(syscalls.fstat(parent.fd), syscalls.fstat(parent.fd)):\n",
         "tests/test_attacks.py::test_an_atomic_file_does_not_go_out_with_a_directory_that_another_replaces",
-    ),
-    mutant(
-        "rename before the content is on the disk",
-        "after a crash of the machine the name is there, and the file empty",
-        f"{_ROOM}replace.py",
-        "            directory.file(draft.fd)\n            draft.publish(parent.name, replace=replace)\n",
-        "            draft.publish(parent.name, replace=replace)\n            directory.file(draft.fd)\n",
-        "tests/test_durability.py::test_a_durable_write_synchronises_file_then_name[openat2-put]",
-    ),
-    mutant(
-        "return before the directory is on the disk",
-        "after a crash of the machine the old content is back, of which the caller was told it is gone",
-        f"{_ROOM}replace.py",
-        "        directory.directory()\n",
-        "        pass\n",
-        "tests/test_durability.py::test_a_durable_write_synchronises_file_then_name[openat2-put]",
     ),
     mutant(
         "sweep what only looks like a draft",

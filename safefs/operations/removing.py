@@ -1,0 +1,182 @@
+"""Removing a tree by descriptor: following nothing, and again where somebody puts more into it."""
+
+from __future__ import annotations
+
+import os
+from errno import EINVAL, ENOTEMPTY
+
+from safefs.kernel import syscalls
+from safefs.operations.job import Job, whereabouts
+from safefs.operations.parent import Blame, Parent, open_child
+from safefs.operations.traversal import rehearse_removal
+from safefs.operations.tree import Descent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safefs.kernel.handle import Handle
+    from safefs.paths import RelPath
+    from safefs.report import Kind
+
+_RESCANS = 1000  # of one directory that someone keeps filling while it is removed
+
+
+def remove_tree(handle: Handle, path: RelPath, job: Job) -> None:
+    """Remove a directory and all beneath it; the root itself and links are refused."""
+    job.at = whereabouts(path.text)
+    with Parent(handle, path, writes=True) as parent:
+        with Blame(path):
+            top = open_child(handle, parent.fd, parent.name, syscalls.LISTING)
+        try:
+            if handle.is_root(top):
+                raise parent.error(EINVAL)
+            with Blame(path):
+                _remove(handle, top, job)
+        finally:
+            syscalls.close(top)
+        if not job.dry_run and not job.failed_in:
+            syscalls.rmdir(parent.name, dir_fd=parent.fd)
+
+
+def _remove(handle: Handle, top: int, job: Job) -> None:
+    if job.dry_run:
+        rehearse_removal(handle, top, job)
+        return
+    if job.surveys:
+        rehearsal = job.rehearsal()
+        rehearse_removal(handle, top, rehearsal)
+        job.expect(rehearsal)
+    remove_entries(handle, top, job)
+
+
+def remove_entries(handle: Handle, top: int, job: Job | None = None) -> None:
+    """Empty a directory: everything goes by a held descriptor, and a link goes as a link."""
+    descent = Descent(handle, top, temporary=True)
+    try:
+        _Emptying(descent, Job() if job is None else job).run()
+    finally:
+        descent.close()
+
+
+class _Emptying:
+    """Where one stands in a tree that is being removed: what is left to do on each level."""
+
+    __slots__ = ("_descent", "_job", "_pending", "_prefixes", "_rescans")
+
+    def __init__(self, descent: Descent, job: Job) -> None:
+        self._descent = descent
+        self._job = job
+        self._rescans = 0
+        self._prefixes = [""]
+        self._pending = [descent.kinds()]
+
+    def run(self) -> None:
+        while self._pending:
+            if self._remove_until_directory():
+                continue
+            self._pending.pop()
+            path = self._prefixes.pop()[:-1]
+            if self._pending:
+                self._descent.up()
+                self._leave(path)
+            elif not self._job.failed_in and (left := self._left()):
+                self._push("", left)
+
+    def _left(self) -> list[tuple[str, Kind]]:
+        """What has come into the top meanwhile: its own rmdir would say no more than that."""
+        self._rescans += 1
+        return self._descent.kinds() if self._rescans <= _RESCANS else []
+
+    def _push(self, prefix: str, entries: list[tuple[str, Kind]]) -> None:
+        self._prefixes.append(prefix)
+        self._pending.append(entries)
+
+    def _remove_until_directory(self) -> bool:
+        """Whether a directory was met, and entered; else all that was here is gone."""
+        job, descent = self._job, self._descent
+        prefix, entries = self._prefixes[-1], self._pending[-1]
+        dir_fd, unlink, done = descent.fd, syscalls.unlink, job.done
+        while entries:
+            name, kind = entries.pop()
+            path = prefix + name
+            try:
+                if kind != "directory":
+                    # What it is by now, an error says: see _removed.
+                    unlink(name, dir_fd=dir_fd)
+                    done("remove", path, kind)
+                    continue
+            except (FileNotFoundError, IsADirectoryError):
+                pass
+            except OSError as error:
+                job.failed(error, path, kind)
+                continue
+            try:
+                kind = _removed(descent, name, kind)
+                if kind == "directory":
+                    self._push(path + "/", descent.kinds())
+                    return True
+            except OSError as error:
+                if descent.depth == len(self._pending):
+                    descent.up()  # entered, and not to be read
+                job.failed(error, path, kind)
+                continue
+            job.done("remove", path, kind)
+        return False
+
+    def _leave(self, path: str) -> None:
+        if path in self._job.failed_in:
+            return
+        name = path.rpartition("/")[2]
+        try:
+            if _rmdir(self._descent, name):
+                self._job.done("remove", path, "directory")
+                return
+            self._rescans += 1
+            if self._rescans > _RESCANS:
+                raise OSError(ENOTEMPTY, os.strerror(ENOTEMPTY))
+        except OSError as error:
+            self._job.failed(error, path, "directory")
+            return
+        self._pending[-1].append((name, "directory"))
+
+
+def _removed(descent: Descent, name: str, kind: Kind) -> Kind:
+    """Unlink it, or enter it and say "directory"; what is gone has been removed."""
+    for _ in range(_RESCANS):
+        if kind != "directory":
+            if _unlink(descent, name):
+                return kind
+            kind = "directory"
+        try:
+            descent.enter(name)
+            return kind
+        except FileNotFoundError:
+            return "other"
+        except NotADirectoryError:
+            kind = "other"
+    raise OSError(ENOTEMPTY, os.strerror(ENOTEMPTY))
+
+
+def _rmdir(descent: Descent, name: str) -> bool:
+    """Whether the directory is gone; if not, someone has put something into it again."""
+    try:
+        syscalls.rmdir(name, dir_fd=descent.fd)
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError:
+        return _unlink(descent, name)
+    except OSError as error:
+        if error.errno == ENOTEMPTY:
+            return False
+        raise
+    return True
+
+
+def _unlink(descent: Descent, name: str) -> bool:
+    """Whether the name is gone; if not, it has become a directory."""
+    try:
+        syscalls.unlink(name, dir_fd=descent.fd)
+    except FileNotFoundError:
+        pass
+    except IsADirectoryError:
+        return False
+    return True
