@@ -13,7 +13,13 @@ import pytest
 from safefs import Disk, EscapeError, InvalidPathError, PolicyError, Storage
 
 PROJECT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "docs/disks.md", "docs/fsspec.md", "docs/pathlib.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/disks.md",
+    "docs/durability.md",
+    "docs/fsspec.md",
+    "docs/pathlib.md",
+)
 REFUSALS = {f"# {kind.__name__}": kind for kind in (EscapeError, InvalidPathError, PolicyError)}
 
 

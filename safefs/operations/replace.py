@@ -58,6 +58,10 @@ class Draft:
 
     While the file is open its lock (flock) is held, so that who sweeps up what writers have left
     behind can tell that this one is at work.
+
+    No O_TMPFILE, which would leave nothing behind: linkat(2) replaces no file, so it could serve
+    exclusive creation alone; it needs procfs or, before Linux 6.10, a capability, and a file system
+    that has it. Where all of that was given it took as long.
     """
 
     __slots__ = ("_dir_fd", "_name", "fd")
