@@ -46,10 +46,12 @@ comparison: $(VENV)/.comparison
 	$(BIN)/python -m tests.comparison
 
 # Programs of Debian that tests use as real clients; without root, those tests skip by name.
+TOOLS := strace e2fsprogs btrfs-progs xfsprogs
 tools:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  command -v strace >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq strace; }; \
-	else echo "make tools: not root on Debian, so tests that need strace will skip"; fi
+	  for tool in strace mkfs.ext4 mkfs.btrfs mkfs.xfs; do command -v $$tool >/dev/null || missing=1; done; \
+	  test -z "$$missing" || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(TOOLS); }; \
+	else echo "make tools: not root on Debian, so tests that need one of $(TOOLS) will skip"; fi
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

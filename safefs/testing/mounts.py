@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import pickle
+import shutil
+import subprocess
 import sys
 import warnings
 from functools import cache
@@ -52,6 +54,50 @@ def mount_own(source: Path, target: Path) -> None:
     """Bind ``source`` over ``target`` in mounts that only this process sees; for a forked child."""
     unshare_mounts()
     bind(source, target)
+
+
+# What each needs for its smallest file system, and what makes it quietly.
+MEBIBYTE = 1 << 20
+IMAGES: dict[str, tuple[int, tuple[str, ...]]] = {
+    "ext4": (16 * MEBIBYTE, ("mkfs.ext4", "-q")),
+    "btrfs": (128 * MEBIBYTE, ("mkfs.btrfs", "-q")),
+    "xfs": (300 * MEBIBYTE, ("mkfs.xfs", "-q")),
+}
+
+
+def lacking(kind: str) -> str | None:
+    """Why no file system of this kind can be made and mounted here; None where it can be tried."""
+    if not may_mount():
+        return "needs the right to mount"
+    if kind == "tmpfs":
+        return None
+    maker = IMAGES[kind][1][0]
+    for program in (maker, "mount"):
+        if shutil.which(program) is None:
+            return f"needs {program} (make tools)"
+    return None
+
+
+def mount_new(kind: str, image: Path, place: Path) -> None:
+    """An empty file system over a directory, in an image that is made here; tmpfs has none.
+
+    For a child with mounts of its own: the loop device is given back with the last of them.
+    """
+    if kind == "tmpfs":
+        _run("mount", "-t", "tmpfs", "none", str(place))
+        return
+    size, maker = IMAGES[kind]
+    with open(image, "wb") as file:
+        file.truncate(size)
+    _run(*maker, str(image))
+    _run("mount", "-t", kind, "-o", "loop", str(image), str(place))
+
+
+def _run(*command: str) -> None:
+    # The programs are those of IMAGES and mount, found as anybody's are.
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    if done.returncode:
+        raise OSError(f"{command[0]}: {done.stderr.strip()}")
 
 
 @cache
