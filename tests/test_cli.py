@@ -207,6 +207,27 @@ def test_rm_and_mkdir(sh: Shell, tree: Path) -> None:
     assert "the disk itself" in sh.fails("rm", "-r", "documents:")
 
 
+def test_sweep(sh: Shell, tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    left = ".safefs-0123456789abcdef.tmp"
+    (tree / left).touch()
+    (tree / "a" / left).mkdir()
+    assert sh("ls", "documents:a") == "b.txt\nc/\n"
+    assert sh("sweep", "documents:") == ""
+    assert sh("sweep", "documents:", "--older-than", "60.5") == ""
+    assert sh("sweep", "--older-than", "0", "documents:a") == f"documents:a/{left}\n"
+    assert sh.json("sweep", "--older-than=0", "documents:", "music:") == [f"documents:{left}"]
+    assert sorted(path.name for path in tree.iterdir()) == ["a", "e.txt", "out"]
+    (tree / "a" / left).touch()
+    assert main(["sweep", "--older-than=0", "documents:none", "documents:a"]) == 1
+    out, err = capsys.readouterr()
+    assert out == f"documents:a/{left}\n"
+    assert err == "safefs: documents:none: No such file or directory\n"
+    for seconds in ("-1", "nan", "inf", "soon"):
+        assert "no number of seconds" in sh.fails(
+            "sweep", "--older-than", seconds, "music:", status=2
+        )
+
+
 @pytest.mark.parametrize(
     "argv",
     [

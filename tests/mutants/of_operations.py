@@ -229,6 +229,22 @@ COPIES = (
         "tests/test_attacks.py::test_an_atomic_file_does_not_go_out_with_a_directory_that_another_replaces",
     ),
     mutant(
+        "rename before the content is on the disk",
+        "after a crash of the machine the name is there, and the file empty",
+        f"{_ROOM}replace.py",
+        "            directory.file(draft.fd)\n            draft.publish(parent.name, replace=replace)\n",
+        "            draft.publish(parent.name, replace=replace)\n            directory.file(draft.fd)\n",
+        "tests/test_durability.py::test_a_durable_write_synchronises_file_then_name[openat2-put]",
+    ),
+    mutant(
+        "return before the directory is on the disk",
+        "after a crash of the machine the old content is back, of which the caller was told it is gone",
+        f"{_ROOM}replace.py",
+        "        directory.directory()\n",
+        "        pass\n",
+        "tests/test_durability.py::test_a_durable_write_synchronises_file_then_name[openat2-put]",
+    ),
+    mutant(
         "sweep what only looks like a draft",
         "a user's .safefs-cafe.tmp is removed as if it had been left behind",
         f"{_ROOM}replace.py",
