@@ -90,7 +90,24 @@ def mount_new(kind: str, image: Path, place: Path) -> None:
     with open(image, "wb") as file:
         file.truncate(size)
     _run(*maker, str(image))
+    mount_image(kind, image, place)
+
+
+def mount_image(kind: str, image: Path, place: Path) -> None:
+    """The file system that an image holds, as a machine that comes up mounts it."""
     _run("mount", "-t", kind, "-o", "loop", str(image), str(place))
+
+
+def copy_image(image: Path, copy: Path) -> None:
+    """What a power cut would leave in the image: what the file system has written, and no more."""
+    _run("cp", "--sparse=always", str(image), str(copy))
+
+
+def unmount(kind: str, place: Path) -> None:
+    _run("umount", str(place))
+    if kind == "btrfs":
+        # Or another image of the same file system is taken for a stale one of its devices.
+        _run("btrfs", "device", "scan", "--forget")
 
 
 def _run(*command: str) -> None:
