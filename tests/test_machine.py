@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("untraced")
 
 _LIFE = settings(stateful_step_count=50)
 # To be caught is enough; the smallest life that shows it need not be looked for.
-_CATCH = settings(_LIFE, phases=[Phase.generate], max_examples=100, derandomize=True)
+_CATCH = settings(_LIFE, phases=[Phase.generate], max_examples=1000, derandomize=True)
 
 TestALifeAsUsersRunIt = RootMachine.TestCase
 TestALifeAsUsersRunIt.settings = settings(_LIFE, max_examples=3)

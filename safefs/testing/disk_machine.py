@@ -70,9 +70,9 @@ class DiskMachine(Life):
             for how in ("get", "stat", "exists and its kin"):
                 self.step(DISK_OPERATIONS[how], path)
 
-    @rule(path=taken_or_free, data=CONTENTS)
-    def put(self, path: str, data: bytes) -> None:
-        self.step(DISK_OPERATIONS["put"], path, data)
+    @rule(how=st.sampled_from(("put", "open atomically")), path=taken_or_free, data=CONTENTS)
+    def put(self, how: str, path: str, data: bytes) -> None:
+        self.step(DISK_OPERATIONS[how], path, data)
 
     @rule(path=existing, more=SPELLED, data=CONTENTS)
     def put_deep(self, path: str, more: list[str], data: bytes) -> None:

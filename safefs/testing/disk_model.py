@@ -237,6 +237,11 @@ def _prepend(disk: Disk, path: str, data: bytes = b"-", separator: bytes = b"") 
     disk.prepend(path, data, separator=separator)
 
 
+def _open_atomically(disk: Disk, path: str, data: bytes = b"replaced") -> None:
+    with disk.open(path, "wb", atomic=True) as file:
+        file.write(data)
+
+
 def _kinds(disk: Disk, path: str) -> tuple[bool, bool, bool]:
     there = disk.exists(path)
     assert disk.missing(path) is not there
@@ -288,6 +293,7 @@ DISK_OPERATIONS: dict[str, Operation] = {
         ),
         _operation("scoped", _scoped_lists, _scoped),
         _change("put", put, lambda disk, path, data=b"put": disk.put(path, data)),
+        _change("open atomically", model.replace_file, _open_atomically),
         _change("append", append, _append),
         _change("prepend", prepend, _prepend),
         _change(

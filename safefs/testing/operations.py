@@ -122,6 +122,10 @@ def _replace_file(root: Root, path: str, data: bytes = b"replaced") -> None:
     root.replace_file(path, data)
 
 
+def _replace_preserving(root: Root, path: str, data: bytes = b"replaced") -> None:
+    root.replace_file(path, data, preserve=("ownership", "xattr"))
+
+
 def _write_atomically(root: Root, path: str, data: bytes = b"replaced") -> None:
     with root.open(path, "wb", atomic=True) as file:
         file.write(data)
@@ -157,6 +161,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation("create", model.create, _create, changes=True),
         Operation("update", model.update, _update, changes=True),
         Operation("replace_file", model.replace_file, _replace_file, changes=True),
+        Operation("replace_file preserving", model.replace_file, _replace_preserving, changes=True),
         Operation("write atomically", model.replace_file, _write_atomically, changes=True),
         Operation(
             "truncate",
