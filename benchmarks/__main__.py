@@ -2,7 +2,8 @@
 
 Each workload has a baseline in plain ``os`` and the confined subjects beside it. All subjects of a
 workload run interleaved and shuffled in each round; what is printed is the median, over the rounds,
-of each subject's ratio to the baseline of the same round. The tree lies in a temporary directory
+of each subject's ratio to the baseline of the same round. To replace a file is tempfile.mkstemp, a
+write and a rename there, which keeps no mode. The tree lies in a temporary directory
 (TMPDIR); ratios on a slow file system are kinder than on tmpfs. What this does not show: cold
 caches, contention, and the machine you will run on. ``python -m benchmarks fsspec`` measures the
 file system of fsspec.
@@ -53,12 +54,23 @@ def root_text(root: Root, path: str) -> str:
         return file.read()
 
 
+def replace(full: str, data: bytes) -> None:
+    """What people write where they know that a file must be whole; no mode is kept."""
+    fd, draft = tempfile.mkstemp(dir=os.path.dirname(full))
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+    os.replace(draft, full)
+
+
 def workloads(top: str, depth: int) -> dict[str, dict[str, Subject]]:
     real = os.path.realpath(top)
     path = "/".join(["d"] * (depth - 1) + ["f"])
     full = f"{real}/{path}"
     os.makedirs(os.path.dirname(full), exist_ok=True)
-    Path(full).write_bytes(b"x" * 1024)
+    data = b"x" * 1024
+    Path(full).write_bytes(data)
     root, disk = Root(real), Disk(real)
     return {
         f"read 1 KiB, depth {depth}": {
@@ -80,6 +92,11 @@ def workloads(top: str, depth: int) -> dict[str, dict[str, Subject]]:
         f"exists, depth {depth}": {
             BASELINE: lambda: os.path.exists(full),
             "Root.exists": lambda: root.exists(path),
+        },
+        f"replace 1 KiB, depth {depth}": {
+            BASELINE: lambda: replace(full, data),
+            "Root.replace_file": lambda: root.replace_file(path, data),
+            "Disk.put": lambda: disk.put(path, data),
         },
     }
 
