@@ -26,6 +26,7 @@ from safefs.drivers.transfer import End
 from safefs.errors import InvalidPathError
 from safefs.operations.atomic import check_atomic
 from safefs.operations.files import Mode, check_arguments
+from safefs.operations.parent import Blame
 from safefs.operations.preserving import checked_words
 from safefs.paths import RelPath
 from safefs.policy import Policy
@@ -533,7 +534,7 @@ class Disk:
         where, content, between = self._path(path), Body(data), encoded(separator)
         permissions = None
         # What cannot be read asks for no content; and what was private stays so behind a link.
-        with suppress(FileNotFoundError), self._driver.open(where, "rb") as file:
+        with suppress(FileNotFoundError), self._driver.open(where, "rb") as file, Blame(where):
             permissions = self._driver.stat_open(file).permissions
         with ExitStack() as held:
 

@@ -7,7 +7,7 @@ from errno import EEXIST, EINVAL
 from stat import S_IMODE, S_ISREG
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
-from safefs.drivers.base import Stat, kind_of
+from safefs.drivers.base import Stat, is_absence, kind_of
 from safefs.kernel import syscalls
 from safefs.operations import attributes, drafts, files, names, replace, survey, sweeping
 from safefs.paths import RelPath, encode
@@ -206,8 +206,11 @@ class LocalDriver:
             return None
         try:
             found = self._root.lstat(path).st_mode
-        except OSError:
-            return new  # what is wrong, the writing will say
+        except OSError as error:
+            # Whatever else is wrong may be over when it is written, and what was private public.
+            if not is_absence(error):
+                raise
+            return new
         return S_IMODE(found) if S_ISREG(found) else new
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from errno import EEXIST, EINVAL, EISDIR, ENOTDIR, ESTALE, EXDEV
 from typing import TYPE_CHECKING, Literal
 
+from safefs.drivers.base import is_absence
 from safefs.drivers.content import Body
 from safefs.errors import SameFileError
 from safefs.operations.parent import Blame
@@ -189,7 +190,8 @@ def move(here: End, there: End, *, overwrite: bool) -> Literal["renamed", "copie
 def copy_across(here: End, there: End, *, overwrite: bool) -> Stat:
     """Copy a file by reading and writing; what was read."""
     with here.driver.open(here.path, "rb") as file:
-        found = here.driver.stat_open(file)
+        with Blame(here.path):
+            found = here.driver.stat_open(file)
         refuse_same(here, there, found, overwrite=overwrite)
         write(there.driver, there.path, Body(file), found.permissions, overwrite=overwrite)
     return found
@@ -213,7 +215,9 @@ def refuse_same(here: End, there: End, source: Stat, *, overwrite: bool) -> None
     """Refuse a target that is the source, and any target where nothing is to be overwritten."""
     try:
         target = there.driver.lstat(there.path)
-    except OSError:
+    except OSError as error:
+        if not is_absence(error):
+            raise
         return  # whether it can be written, the writing will say
     if not overwrite:
         message = os.strerror(EEXIST)

@@ -50,6 +50,7 @@ read = os.read
 pread = os.pread
 write = os.write
 lseek = os.lseek
+dup = os.dup
 dup2 = os.dup2
 set_blocking = os.set_blocking
 urandom = os.urandom

@@ -71,6 +71,9 @@ def _stat_opened(handle: Handle, path: RelPath, flags: int) -> os.stat_result:
     fd = open_beneath(handle, path, flags)
     try:
         return syscalls.fstat(fd)
+    except OSError as error:
+        blame(error, path)
+        raise
     finally:
         syscalls.close(fd)
 

@@ -92,12 +92,13 @@ class DraftFile:
             self.discard()  # flushes nothing: those bytes are the writer's, who will write them
             raise ValueError("this file was begun in another process, which may commit it")
         try:
-            if not self._file.closed:
-                self._file.flush()
-                if self._durable:
-                    syscalls.fsync(self._file.fileno())
-                self._written = _portrait(syscalls.fstat(self._file.fileno()))
-            self._file.close()
+            with Blame(self._path):
+                if not self._file.closed:
+                    self._file.flush()
+                    if self._durable:
+                        syscalls.fsync(self._file.fileno())
+                    self._written = _portrait(syscalls.fstat(self._file.fileno()))
+                self._file.close()
         except BaseException:
             self.discard()
             raise

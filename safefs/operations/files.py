@@ -121,8 +121,10 @@ def open_file(
     try:
         syscalls.set_blocking(fd, True)
         raw = io.FileIO(fd, wanted.raw)
-    except BaseException:
+    except BaseException as error:
         syscalls.close(fd)
+        if isinstance(error, OSError):
+            blame(error, path)
         raise
     try:
         return dressed(raw, wanted, buffering, encoding, errors, newline)

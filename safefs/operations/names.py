@@ -27,12 +27,15 @@ def mkdir(handle: Handle, path: RelPath, mode: int) -> None:
 
 def _mkdir_durably(handle: Handle, path: RelPath, mode: int) -> None:
     """One that somebody else has made meanwhile is synchronised too, and FileExistsError."""
-    with Parent(handle, path, writes=True) as parent, Synced(parent.fd, wanted=True) as above:
+    with (
+        Blame(path),
+        Parent(handle, path, writes=True) as parent,
+        Synced(parent.fd, wanted=True) as above,
+    ):
         try:
             syscalls.mkdir(parent.name, mode, dir_fd=parent.fd)
         finally:
-            with Blame(path):
-                above.directory()
+            above.directory()
 
 
 def makedirs(

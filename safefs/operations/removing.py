@@ -27,9 +27,9 @@ def remove_tree(handle: Handle, path: RelPath, job: Job) -> None:
         with Blame(path):
             top = open_child(handle, parent.fd, parent.name, syscalls.LISTING)
         try:
-            if handle.is_root(top):
-                raise parent.error(EINVAL)
             with Blame(path):
+                if handle.is_root(top):
+                    raise parent.error(EINVAL)
                 _remove(handle, top, job)
         finally:
             syscalls.close(top)

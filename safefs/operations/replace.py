@@ -73,6 +73,7 @@ class Draft:
         self._dir_fd = dir_fd
         self._create(default if permissions is None else permissions, flags)
         try:
+            syscalls.lock(self.fd)
             if permissions is not None:
                 syscalls.fchmod(self.fd, permissions)
         except BaseException:
@@ -84,7 +85,6 @@ class Draft:
             self._name = temporary_name()
             try:
                 self.fd = syscalls.open(self._name, flags, mode, dir_fd=self._dir_fd)
-                syscalls.lock(self.fd)
                 return
             except FileExistsError:
                 if attempt == _ATTEMPTS:
@@ -96,7 +96,12 @@ class Draft:
         return self._name
 
     def publish(self, name: bytes, *, replace: bool = True) -> None:
-        """Give the file its name, in one step."""
+        """Give the file its name, in one step.
+
+        Some file systems (NFS, for one) tell only at a close that what was written has not been
+        stored. They are asked before: afterwards the old content is gone.
+        """
+        syscalls.close(syscalls.dup(self.fd))
         if replace:
             syscalls.rename(self._name, name, src_dir_fd=self._dir_fd, dst_dir_fd=self._dir_fd)
         else:
@@ -114,8 +119,10 @@ class Draft:
 
     def close(self) -> None:
         """Close the file, and remove it if it has no name yet."""
-        syscalls.close(self.fd)
-        self.discard()
+        try:
+            syscalls.close(self.fd)
+        finally:
+            self.discard()
 
     def __enter__(self) -> Self:
         return self
@@ -175,13 +182,16 @@ def _replace(
             draft = Draft(parent.fd, kept)
         else:
             draft = _owned_draft(parent, kept, owned)
-    with draft:
+    try:
         for chunk in chunks:
             with ours:
                 write_all(draft.fd, chunk)
         with ours:
             directory.file(draft.fd)
             draft.publish(parent.name, replace=replace)
+    finally:
+        with ours:
+            draft.close()
     with ours:
         directory.directory()
 
