@@ -1,0 +1,189 @@
+"""What is done to a disk in many system calls, and must be whole when it is cut short anywhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from safefs.disk import Disk
+from safefs.root import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SMALL = b"of old, and small\n"
+LARGE = bytes(range(256)) * 400  # above what is copied by reading and writing
+NEW = (b"one chunk, ", b"and another " * 6000, b"and the last")
+_TEN = [f"t{number}" for number in range(10)]
+
+
+class World:
+    """Two disks side by side, in a directory that is laid out anew for each run."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.paths = [os.path.join(place, name) for name in ("one", "two", "locks")]
+        self._stack = ExitStack()
+
+    def lay(self) -> None:
+        """As it is before anything happens."""
+        for path in self.paths:
+            shutil.rmtree(path, ignore_errors=True)
+            os.mkdir(path)
+        one = self.paths[0]
+        for directory in ("d", "tree", "tree/sub", "tree/sub/deep", "tree/empty"):
+            os.mkdir(f"{one}/{directory}")
+        for path in ("d/small", "tree/a", "tree/sub/b", "tree/sub/deep/c"):
+            _write(f"{one}/{path}", f"{path} ".encode() + SMALL, 0o640)
+        for path in ("d/large", "tree/sub/large"):
+            _write(f"{one}/{path}", path.encode() + LARGE, 0o604)
+        os.symlink("a", f"{one}/tree/link")
+        os.link(f"{one}/tree/a", f"{one}/tree/sub/same")
+        with suppress(OSError):  # not every file system has them
+            os.setxattr(f"{one}/d/small", "user.note", b"kept where that is asked")
+        for name in _TEN[:5]:
+            _write(f"{one}/{name}", f"{name} ".encode() + SMALL, 0o600)
+        two = self.paths[1]
+        os.mkdir(f"{two}/tree")
+        _write(f"{two}/tree/a", b"other", 0o600)
+        _write(f"{two}/tree/only here", b"only here", 0o600)
+
+    def __enter__(self) -> Self:
+        self.one = self._stack.enter_context(Disk(self.paths[0]))
+        self.two = self._stack.enter_context(Disk(self.paths[1]))
+        self.root = self._stack.enter_context(Root(self.paths[0]))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def _write(path: str, content: bytes, mode: int) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        os.fchmod(fd, mode)  # whatever the umask
+        os.write(fd, content)
+    finally:
+        os.close(fd)
+
+
+class Undertaking(NamedTuple):
+    """One thing that is done.
+
+    ``paths``: what the caller named; an error is about one of these, or something beneath.
+    ``whole``: all of it takes place or none; otherwise each file for itself does.
+    """
+
+    name: str
+    act: Callable[[World], object]
+    paths: tuple[str, ...]
+    whole: bool = True
+
+    def __repr__(self) -> str:
+        return f"<Undertaking {self.name}>"
+
+
+UNDERTAKINGS: list[Undertaking] = []
+
+
+def _add(name: str, act: Callable[[World], object], *paths: str, whole: bool = True) -> None:
+    UNDERTAKINGS.append(Undertaking(name, act, paths, whole))
+
+
+def _written(world: World, path: str, *, durable: bool) -> None:
+    with world.one.open(path, "wb", atomic=True, durable=durable) as file:
+        for chunk in NEW:
+            file.write(chunk)
+
+
+def _as_text(world: World) -> None:
+    with world.one.open("d/small", "w", atomic=True, encoding="utf-8") as file:
+        file.write("a line\n" * 3000)
+
+
+def _transaction(world: World) -> None:
+    fs = world.one.fs
+    with fs.transaction:
+        for name in _TEN:
+            with fs.open(f"/{name}", "wb") as file:
+                file.write(name.encode() + b" is new\n" * 2000)
+
+
+def _appending_transaction(world: World) -> None:
+    fs = world.one.fs
+    with fs.transaction, fs.open("/d/large", "ab") as file:
+        file.write(b"behind it")
+
+
+_add("put", lambda w: w.one.put("d/small", iter(NEW)), "d/small")
+_add("put a new file", lambda w: w.one.put("d/new", NEW[1]), "d/new")
+_add("put where directories are missing", lambda w: w.one.put("p/q/new", iter([NEW[0]])), "p/q/new")
+_add("durable put", lambda w: w.one.put("d/small", iter(NEW), durable=True), "d/small")
+_add(
+    "durable put where directories are missing",
+    lambda w: w.one.put("p/q/new", NEW[0], durable=True),
+    "p/q/new",
+)
+_add(
+    "durable put that preserves",
+    lambda w: w.one.put("d/small", NEW[0], durable=True, preserve=("ownership", "xattr")),
+    "d/small",
+)
+_add("prepend", lambda w: w.one.prepend("d/large", b"before it", separator=b"\n"), "d/large")
+_add("open atomic", lambda w: _written(w, "d/small", durable=False), "d/small")
+_add("open atomic and durable", lambda w: _written(w, "d/new", durable=True), "d/new")
+_add("open atomic as text", _as_text, "d/small")
+_add("copy a small file", lambda w: w.one.copy("d/small", "d/copy"), "d/small", "d/copy")
+_add("copy a large file", lambda w: w.one.copy("d/large", "d/small"), "d/large", "d/small")
+_add(
+    "copy where nothing is",
+    lambda w: w.one.copy("d/large", "p/copy", overwrite=False),
+    "d/large",
+    "p/copy",
+)
+_add(
+    "copy to another disk",
+    lambda w: w.one.copy("d/large", w.two / "copy"),
+    "d/large",
+    "copy",
+)
+_add("move", lambda w: w.one.move("d/small", "d/large"), "d/small", "d/large")
+_add(
+    "move where nothing is",
+    lambda w: w.one.move("d/small", "p/moved", overwrite=False),
+    "d/small",
+    "p/moved",
+)
+_add(
+    "move to another disk",
+    lambda w: w.one.move("d/large", w.two / "moved"),
+    "d/large",
+    "moved",
+    whole=False,
+)
+_add("a transaction of ten files", _transaction, *(f"/{name}" for name in _TEN), whole=False)
+_add("a transaction that appends", _appending_transaction, "/d/large")
+_add("copy_tree", lambda w: w.root.copy_tree("tree", "copied"), "tree", "copied")
+_add(
+    "copy_tree with hard links",
+    lambda w: w.root.copy_tree("tree", "d/copied", hard_links=True),
+    "tree",
+    "d/copied",
+)
+_add("move_tree", lambda w: w.root.move_tree("tree", "d/moved"), "tree", "d/moved")
+_add("remove_tree", lambda w: w.one.delete_directory("tree"), "tree", whole=False)
+
+
+def undertaking(name: str) -> Undertaking:
+    """The one of this name."""
+    return next(each for each in UNDERTAKINGS if each.name == name)
+
+
+def each_resolver(*names: str) -> Iterator[tuple[Undertaking, str]]:
+    """Those of these names, or all, with each resolver."""
+    for each in UNDERTAKINGS:
+        if not names or each.name in names:
+            for resolver in ("openat2", "walk"):
+                yield each, resolver
