@@ -111,9 +111,9 @@ FAULTS = (
 class Faults:
     """What came of many combinations.
 
-    ``by_fault`` counts them, ``met`` also those that were passed over; ``passed``, by call and fault,
-    those that succeeded all the same; ``left`` those in which a temporary name stayed because a
-    further fault met its removal.
+    ``by_fault`` counts them, ``met`` also those that were passed over. ``passed``, by call and
+    fault, are those that succeeded all the same; ``left`` those in which a temporary name stayed,
+    because a further fault met its removal.
     """
 
     def __init__(self) -> None:
