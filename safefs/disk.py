@@ -20,7 +20,7 @@ from safefs.diskpath import DiskPath, whereabouts
 from safefs.drivers import transfer
 from safefs.drivers.base import is_absence
 from safefs.drivers.content import CHUNK, Body, behind, check_file, encoded, harmless_suffix
-from safefs.drivers.fileobjects import as_text, binary, buffered, published
+from safefs.drivers.fileobjects import as_text, binary, buffered
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.transfer import End
 from safefs.errors import InvalidPathError
@@ -326,8 +326,11 @@ class Disk:
             # Lets the text layer judge its arguments while nothing has been opened or truncated.
             as_text(io.BytesIO(), mode, buffering, encoding, errors, newline)
         if atomic:
-            draft = self._driver.draft(where, binary(wanted), durable=durable)
-            return published(draft, wanted, buffering, encoding, errors, newline)
+            if not wanted.binary:
+                encoding = encoding or "utf-8"
+            return self._driver.open_atomic(
+                where, wanted, buffering, encoding, errors, newline, durable=durable
+            )
         if wanted.binary:
             return buffered(self._driver.open(where, binary(wanted)), buffering)
         file = self._driver.open(where, binary(wanted))

@@ -17,10 +17,11 @@ from safefs.errors import EscapeError, InvalidPathError, PolicyError
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Self
+    from typing import IO, Any, Self
 
     from _typeshed import ReadableBuffer
 
+    from safefs.operations.files import Mode
     from safefs.operations.survey import Describe, Level
     from safefs.paths import RelPath
     from safefs.policy import Policy
@@ -151,6 +152,24 @@ class Driver(Protocol):
 
         Makes no parents. What is written is visible at latest after flush or close. ``permissions``
         are all that a file which is created may have of those that a new one gets.
+        """
+
+    def open_atomic(
+        self,
+        path: RelPath,
+        mode: Mode,
+        buffering: int,
+        encoding: str | None,
+        errors: str | None,
+        newline: str | None,
+        *,
+        durable: bool,
+    ) -> IO[Any]:
+        """A file object, text ones too, whose content takes its name when it is closed.
+
+        ``mode`` writes a new file or one in the place of another; the arguments go together.
+        Unclosed, or left by an exception, nothing has changed. Makes no parents; ``durable`` as in
+        ``write``.
         """
 
     def stat_open(self, file: BinaryIO) -> Stat:

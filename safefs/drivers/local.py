@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from errno import EEXIST, EINVAL
 from stat import S_IMODE, S_ISREG
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from safefs.drivers.base import Stat, is_absence, kind_of
 from safefs.kernel import syscalls
@@ -72,6 +72,29 @@ class LocalDriver:
         most = 0o666 if self._file_mode is None else self._file_mode
         asked = most if permissions is None else most & permissions
         return cast("BinaryIO", self._root.open(path, mode, permissions=asked))
+
+    def open_atomic(
+        self,
+        path: RelPath,
+        mode: files.Mode,
+        buffering: int,
+        encoding: str | None,
+        errors: str | None,
+        newline: str | None,
+        *,
+        durable: bool,
+    ) -> IO[Any]:
+        return self._root.open(
+            path,
+            mode.text,
+            buffering,
+            encoding,
+            errors,
+            newline,
+            atomic=True,
+            durable=durable,
+            permissions=0o666 if self._file_mode is None else self._file_mode,
+        )
 
     def stat_open(self, file: BinaryIO) -> Stat:
         return _stat(syscalls.fstat(file.fileno()))

@@ -22,10 +22,11 @@ from errno import (
 from itertools import count
 from stat import S_IFDIR, S_IFREG, S_IMODE
 from time import time_ns
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from safefs.audit import refused
 from safefs.drivers.base import Stat, is_absence, kind_of
+from safefs.drivers.fileobjects import binary, published
 from safefs.errors import EscapeError, PolicyError, SameFileError
 from safefs.operations.parent import Blame
 from safefs.operations.replace import is_temporary
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
+    from safefs.operations.files import Mode
     from safefs.operations.survey import Describe
 
 _NAME_MAX = 255  # bytes, as on every common file system
@@ -173,6 +175,20 @@ class MemoryDriver:
                 node.data.clear()
                 node.touch()
         return _opened(node, mode, self._lock)
+
+    def open_atomic(
+        self,
+        path: RelPath,
+        mode: Mode,
+        buffering: int,
+        encoding: str | None,
+        errors: str | None,
+        newline: str | None,
+        *,
+        durable: bool,
+    ) -> IO[Any]:
+        draft = self.draft(path, binary(mode), durable=durable)
+        return published(draft, mode, buffering, encoding, errors, newline)
 
     def stat_open(self, file: BinaryIO) -> Stat:
         with self._lock:

@@ -214,6 +214,24 @@ _add("Disk.put", lambda disk: disk.put("a/d/f", b"more"), Disk)
 _add("Disk.put with parents", lambda disk: disk.put("a/d/new/er/f", b"more"), Disk)
 _add("Disk.append", lambda disk: disk.append("a/d/f", b"more"), Disk)
 _add("Disk.append with parents", lambda disk: disk.append("a/d/new/f", b"more"), Disk)
+_add(
+    "Disk.put durable, preserving",
+    lambda disk: disk.put("way/f", b"more", durable=True, preserve=("ownership", "xattr")),
+    Disk,
+)
+_add(
+    "Disk.put durable, with parents",
+    lambda disk: disk.put("a/d/new/er/f", b"more", durable=True),
+    Disk,
+)
+
+
+def _atomically(disk: Disk) -> None:
+    with disk.open("way/f", "w", atomic=True, durable=True) as file:
+        file.write("more")
+
+
+_add("Disk.open atomic", _atomically, Disk)
 _add("Disk.prepend", lambda disk: disk.prepend("way/f", b"more"), Disk)
 _add("Disk.copy", lambda disk: disk.copy("a/d/f", "a/d/new/f"), Disk)
 _add("Disk.move", lambda disk: disk.move("a/d/f", "a/d/new/f"), Disk)
