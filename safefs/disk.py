@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from safefs.diskpath import DiskPath, whereabouts
-from safefs.drivers import transfer
+from safefs.drivers import transfer, trees
 from safefs.drivers.base import is_absence
 from safefs.drivers.content import CHUNK, Body, behind, check_file, encoded, harmless_suffix
 from safefs.drivers.fileobjects import as_text, binary, buffered
@@ -26,6 +26,7 @@ from safefs.drivers.transfer import End
 from safefs.errors import InvalidPathError
 from safefs.operations.atomic import check_atomic
 from safefs.operations.files import Mode, check_arguments
+from safefs.operations.job import Job
 from safefs.operations.parent import Blame
 from safefs.operations.preserving import checked_words
 from safefs.paths import RelPath
@@ -40,9 +41,13 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+    from safefs.budget import Budget
     from safefs.drivers.base import Driver, Kind, Stat
     from safefs.drivers.content import Content
     from safefs.integrations.fsspec import DiskFileSystem
+    from safefs.operations.job import OnError
+    from safefs.progress import Listener
+    from safefs.report import TreeReport
     from safefs.root import BinaryMode, StrOrBytesPath, TextMode
 
     AnyPath = StrOrBytesPath | DiskPath
@@ -584,14 +589,26 @@ class Disk:
                 if not missing_ok:
                     raise
 
-    def delete_directory(self, path: AnyPath, *, missing_ok: bool = False) -> None:
+    def delete_directory(
+        self,
+        path: AnyPath,
+        *,
+        missing_ok: bool = False,
+        on_error: OnError | None = None,
+        progress: Listener | None = None,
+        budget: Budget | None = None,
+        dry_run: bool = False,
+    ) -> TreeReport:
         """Remove a directory and all beneath it; the disk's root is refused (EINVAL), as is a link.
 
-        What fails is raised at once, and what has been removed by then is gone.
+        What fails is raised at once, and what has been removed by then is gone; or it goes to
+        ``on_error``, with the entry's path, and the rest is removed. ``progress``, ``budget`` and
+        ``dry_run``: see ``copy_tree``.
         """
         where = self._path(path)
+        job = Job(on_error=on_error, progress=progress, budget=budget, dry_run=dry_run)
         try:
-            self._driver.remove_tree(where)
+            self._driver.remove_tree(where, job)
         except FileNotFoundError:
             if not missing_ok:
                 raise
@@ -599,6 +616,7 @@ class Disk:
             if error.errno == EINVAL and set(where.names) <= {b"."}:
                 raise OSError(EINVAL, "this is the root of the disk", where.shown) from None
             raise
+        return job.report()
 
     def sweep(self, directory: AnyPath = "", *, older_than: float = 86400.0) -> list[str]:
         """Remove what writers have left behind that are gone; the paths that were removed, sorted.
@@ -639,6 +657,121 @@ class Disk:
         Onto itself, by whatever name, is ``SameFileError``; for the rest as ``copy`` and rename(2).
         """
         return transfer.move(self._end(source), self._end(target), overwrite=overwrite)
+
+    # Trees
+
+    def copy_tree(
+        self,
+        source: AnyPath,
+        target: AnyPath,
+        *,
+        on_error: OnError | None = None,
+        progress: Listener | None = None,
+        budget: Budget | None = None,
+        dry_run: bool = False,
+        hard_links: bool = False,
+    ) -> TreeReport:
+        """Copy a directory and all beneath it to where nothing stands, here or on another disk.
+
+        Either path may be a DiskPath of another disk; the directories above ``target`` are made.
+        Content, permissions and modification times are kept, links as links that are never
+        followed, sparse files with their holes. ``target`` appears whole or not at all, and under
+        the rules of its own disk. What exists there is ``FileExistsError``, a tree into itself
+        EINVAL, a FIFO, socket or device ENXIO, and a link ``PolicyError`` on a disk without links.
+
+        on_error
+            Is given the ``OSError`` of each entry that cannot be copied, with its path; the entry
+            is left out and the rest goes on. Without it the first one is raised.
+        progress
+            A callable that is given a ``Progress`` after each entry, or a callback of fsspec.
+        budget
+            What goes beyond is one ``BudgetError``, before anything is changed, or with nothing
+            copied where the tree has grown meanwhile.
+        dry_run
+            Changes nothing; the report is that of the real run, as far as looking can tell.
+        hard_links
+            Two names of one file in the tree are two names of one copy, and not two copies; on
+            this machine, not between disks of other kinds.
+        """
+        job = Job(
+            on_error=on_error,
+            progress=progress,
+            budget=budget,
+            dry_run=dry_run,
+            hard_links=hard_links,
+        )
+        trees.copy_tree(self._end(source), self._end(target), job)
+        return job.report()
+
+    def move_tree(
+        self,
+        source: AnyPath,
+        target: AnyPath,
+        *,
+        on_error: OnError | None = None,
+        progress: Listener | None = None,
+        budget: Budget | None = None,
+        dry_run: bool = False,
+        hard_links: bool = False,
+    ) -> TreeReport:
+        """Move a directory and all beneath it to where nothing stands, here or on another disk.
+
+        A rename where both lie on one file system and the target's disk asks nothing of what comes
+        to it; then the only step of the report is ``"rename"``. Else a copy as by ``copy_tree``,
+        and the removal of what was copied and is still as it was: what has changed meanwhile is not
+        removed (ESTALE). Should the removal fail, the error says that the target is whole.
+        Keywords as those of ``copy_tree``.
+        """
+        job = Job(
+            on_error=on_error,
+            progress=progress,
+            budget=budget,
+            dry_run=dry_run,
+            hard_links=hard_links,
+        )
+        trees.move_tree(self._end(source), self._end(target), job)
+        return job.report()
+
+    def sync_to(
+        self,
+        other: Disk | DiskPath,
+        *,
+        source: AnyPath = "",
+        delete: bool = False,
+        checksum: bool = False,
+        on_error: OnError | None = None,
+        progress: Listener | None = None,
+        budget: Budget | None = None,
+        dry_run: bool = False,
+    ) -> TreeReport:
+        """Make another disk, or a directory of one, like this disk or ``source`` on it.
+
+        Copied is what the target lacks, and each file whose size or modification time differs, or
+        with ``checksum`` whose content does; each is replaced in one step. Where only the mode or
+        time differs, that is set. So a second run does nothing, and one that was cut short is made
+        up for by the next. Links are made as links, and what stands in a target's place that is
+        none is replaced and never written through.
+
+        ``delete``: what is not in the source is removed, last and only if all else has succeeded;
+        without it a directory where the source has a file is IsADirectoryError. A source that is
+        missing is FileNotFoundError, and one that is empty where something would be removed EINVAL:
+        it may not be mounted. Source and target that lie in each other are EINVAL. Both before
+        anything is changed, as is more than the ``budget``, which the whole source is held to.
+
+        Two names of one file are two files in the target. Keywords as those of ``copy_tree``.
+        """
+        job = Job(
+            on_error=on_error,
+            progress=progress,
+            budget=budget,
+            dry_run=dry_run,
+            checksum=checksum,
+        )
+        if not isinstance(other, Disk | DiskPath):
+            raise TypeError(f"give a Disk or a DiskPath to sync to, not {type(other).__name__}")
+        target = other / "" if isinstance(other, Disk) else other
+        trees.sync(self._end(source), self._end(target), job, delete=delete)
+        return job.report()
 
     # How a path comes in
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from safefs.operations.files import Mode
+    from safefs.operations.job import Job
     from safefs.operations.survey import Describe, Level
     from safefs.paths import RelPath
     from safefs.policy import Policy
@@ -263,8 +264,11 @@ class Driver(Protocol):
     def remove(self, path: RelPath) -> None:
         """Remove one entry that is no directory; a link itself, never what it leads to."""
 
-    def remove_tree(self, path: RelPath) -> None:
-        """Remove a directory and all beneath it; the root itself is refused."""
+    def remove_tree(self, path: RelPath, job: Job | None = None) -> None:
+        """Remove a directory and all beneath it; the root itself is refused.
+
+        ``job``: the budget, the dry run, and who is told of progress and errors.
+        """
 
     def copy(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
         """Copy one regular file, content and permissions; ``target`` is replaced as a whole."""
@@ -277,6 +281,18 @@ class Driver(Protocol):
 
     def touch(self, path: RelPath) -> None:
         """Set the modification time of an existing entry to now."""
+
+    def set_modified(self, path: RelPath, mtime_ns: int) -> None:
+        """Set the modification time of what the path leads to."""
+
+    def kept_mode(self, permissions: int, *, directory: bool) -> int:
+        """What these permissions of another disk's file or directory become on this one."""
+
+    def readlink(self, path: RelPath) -> str:
+        """The text of a link; EINVAL for anything else."""
+
+    def symlink(self, text: str, path: RelPath) -> None:
+        """Make a link; ENOTSUP where there are none."""
 
     def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
         """A driver of its own, on this directory or one beneath it, as ``Root.subroot``.

@@ -9,7 +9,18 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from safefs.drivers.base import Stat, is_absence, kind_of
 from safefs.kernel import syscalls
-from safefs.operations import attributes, drafts, files, names, replace, survey, sweeping
+from safefs.operations import (
+    attributes,
+    drafts,
+    files,
+    names,
+    removing,
+    replace,
+    survey,
+    sweeping,
+)
+from safefs.operations.copytree import Place
+from safefs.operations.job import Job
 from safefs.paths import RelPath, encode
 from safefs.root import Root
 
@@ -184,8 +195,24 @@ class LocalDriver:
     def remove(self, path: RelPath) -> None:
         self._root.unlink(path)
 
-    def remove_tree(self, path: RelPath) -> None:
-        self._root.remove_tree(path)
+    def remove_tree(self, path: RelPath, job: Job | None = None) -> None:
+        handle = self._root._handle  # noqa: SLF001  (one object)
+        removing.remove_tree(handle, path, Job() if job is None else job)
+
+    def place(self, path: RelPath, within: bool = False) -> Place:  # noqa: FBT001, FBT002
+        """A path of this driver as one end of a tree that is copied or moved.
+
+        ``within``: from this driver, so that what has come here has its permissions already.
+        """
+        handle = self._root._handle  # noqa: SLF001  (one object)
+        most = None if within else self._file_mode
+        directory = 0o777 if within else self._directory_mode
+        return Place(handle, path, 0o777 if most is None else most, directory)
+
+    @staticmethod
+    def close_top(fd: int) -> None:
+        """Close the top of a tree that was opened for a ``place``."""
+        syscalls.close(fd)
 
     def copy(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
         self._root.copy(source, target, replace=overwrite)
@@ -198,6 +225,19 @@ class LocalDriver:
 
     def touch(self, path: RelPath) -> None:
         self._root.utime(path)
+
+    def set_modified(self, path: RelPath, mtime_ns: int) -> None:
+        self._root.utime(path, ns=(mtime_ns, mtime_ns))
+
+    def kept_mode(self, permissions: int, *, directory: bool) -> int:
+        most = self._directory_mode if directory else self._file_mode
+        return permissions & (0o777 if most is None else most)
+
+    def readlink(self, path: RelPath) -> str:
+        return os.fsdecode(self._root.readlink(path))
+
+    def symlink(self, text: str, path: RelPath) -> None:
+        self._root.symlink(text, path)
 
     def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
         self.policy.check(path, writes=False)  # subroot asks only what resolving it asks

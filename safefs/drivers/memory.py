@@ -18,6 +18,7 @@ from errno import (
     ENOENT,
     ENOTDIR,
     ENOTEMPTY,
+    ENOTSUP,
 )
 from itertools import count
 from stat import S_IFDIR, S_IFREG, S_IMODE
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
     from safefs.operations.files import Mode
+    from safefs.operations.job import Job
     from safefs.operations.survey import Describe
 
 _NAME_MAX = 255  # bytes, as on every common file system
@@ -367,11 +369,19 @@ class MemoryDriver:
                 raise _error(EISDIR, path)
             place.directory.drop(place.name)
 
-    def remove_tree(self, path: RelPath) -> None:
+    def remove_tree(self, path: RelPath, job: Job | None = None) -> None:
         with self._lock:
             place, node = self._existing(path)
             if not isinstance(node, _Directory):
                 raise _error(ENOTDIR, path)
+            if job is not None:
+                if job.surveys:
+                    rehearsal = job.rehearsal()
+                    _count(node, rehearsal)
+                    job.expect(rehearsal)
+                _count(node, job)
+                if job.dry_run:
+                    return
             _drop(place.directory, place.name, node)
 
     def copy(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
@@ -410,6 +420,23 @@ class MemoryDriver:
     def touch(self, path: RelPath) -> None:
         with self._lock:
             self._changed(path).touch()
+
+    def set_modified(self, path: RelPath, mtime_ns: int) -> None:
+        with self._lock:
+            self._changed(path).mtime_ns = mtime_ns
+
+    def kept_mode(self, permissions: int, *, directory: bool) -> int:
+        return permissions & (self._directory_mode if directory else self._most)
+
+    def readlink(self, path: RelPath) -> str:
+        with self._lock:
+            self._permitted(path)
+        raise _error(EINVAL, path)
+
+    def symlink(self, text: str, path: RelPath) -> None:  # noqa: ARG002  (no text makes a link)
+        with self._lock:
+            self._place(path)
+        raise _error(ENOTSUP, path)
 
     def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
         with self._lock:
@@ -631,6 +658,26 @@ def _drop(directory: _Directory, name: bytes, node: _Node) -> None:
     if isinstance(node, _Directory):
         node.clear()
     directory.drop(name)
+
+
+def _count(top: _Directory, job: Job) -> None:
+    """Tell of each entry beneath a directory, in the order in which a tree is removed."""
+    pending = [("", sorted(top.entries.items()))]
+    while pending:
+        prefix, entries = pending[-1]
+        if not entries:
+            pending.pop()
+            if pending:
+                job.done("remove", prefix[:-1], "directory")
+            continue
+        name, node = entries.pop()
+        path = prefix + os.fsdecode(name)
+        job.entry(path, len(pending))
+        if isinstance(node, _Directory):
+            pending.append((path + "/", sorted(node.entries.items())))
+        else:
+            job.bytes(path, len(node.data) if isinstance(node, _File) else 0)
+            job.done("remove", path, "file")
 
 
 def _demanded(place: _Place, path: RelPath, other: RelPath | None = None) -> _Node:

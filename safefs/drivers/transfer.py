@@ -130,12 +130,12 @@ def _make_parent_to_rename(here: End, there: End) -> bool:
     source = here.driver.lstat(here.path)
     moves_tree = source.kind == "directory"
     if moves_tree:
-        _refuse_tree(source, there)
+        refuse_tree(source, there)
     slash = None if moves_tree else ENOTDIR
     return make_parent(there.driver, there.path, no_name=EINVAL, slash=slash)
 
 
-def _refuse_tree(source: Stat, there: End) -> None:
+def refuse_tree(source: Stat, there: End) -> None:
     """Refuse to move a directory into itself or over a file, as rename(2) would further on."""
     here, new = _settled(there.driver, there.path)
     if not new:

@@ -74,6 +74,7 @@ LISTING = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK  # one to 
 
 AT_EMPTY_PATH = 0x1000
 RENAME_NOREPLACE = 1  # linux/fs.h
+RENAME_EXCHANGE = 2  # linux/fs.h, and RENAME_SWAP of renameatx_np(2)
 RENAME_EXCL = 4  # renameatx_np(2), macOS
 
 RESOLVE_NO_XDEV = 0x01  # openat2(2), linux/openat2.h
@@ -159,6 +160,13 @@ def rename_noreplace(src_dir_fd: int, src: bytes, dst_dir_fd: int, dst: bytes) -
     if _renameat2 is None:
         return -ENOSYS
     return 0 if _renameat2(src_dir_fd, src, dst_dir_fd, dst, _NOREPLACE) == 0 else _failed()
+
+
+def rename_exchange(dir_fd: int, one: bytes, other: bytes) -> int:
+    """renameat2(2) with RENAME_EXCHANGE: 0, or -errno; neither name is ever missing."""
+    if _renameat2 is None:
+        return -ENOSYS
+    return 0 if _renameat2(dir_fd, one, dir_fd, other, RENAME_EXCHANGE) == 0 else _failed()
 
 
 def fchmodat2(fd: int, mode: int) -> int:

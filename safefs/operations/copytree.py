@@ -16,7 +16,7 @@ from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent, open_child
 from safefs.operations.removing import remove_entries
 from safefs.operations.replace import refuse_existing, temporary_name
-from safefs.operations.traversal import Within, check_copy, identity, rehearse_copy
+from safefs.operations.traversal import Within, identity, refuse_kind, rehearse_copy
 from safefs.operations.tree import Descent
 
 TYPE_CHECKING = False
@@ -52,6 +52,11 @@ class Place:
         self.file_mode = file_mode & PERMISSIONS
         self.directory_mode = directory_mode & PERMISSIONS
 
+    @property
+    def keeps_modes(self) -> bool:
+        """Whether what comes here may have every permission it had."""
+        return self.file_mode == self.directory_mode == PERMISSIONS
+
 
 # What an entry was when it was copied, by its path: told of by its stat.
 Portraits = dict[str, "os.stat_result"]
@@ -74,6 +79,18 @@ def copy_tree(src: Place, dst: Place, job: Job, portraits: Portraits | None = No
                 if _rehearsed(src, top, dst, within, job):
                     return
                 _fill_and_publish(Filling(src, dst, within, job, portraits), top, new)
+        finally:
+            syscalls.close(top)
+
+
+def rehearse(src: Place, dst: Place, job: Job) -> None:
+    """A dry run where the directory to copy into is still to be made."""
+    job.at = whereabouts(src.path.text)
+    with Blame(src.path, dst.path):
+        dst.handle.permit(dst.path, writes=True)
+        top = open_directory(src.handle, src.path)
+        try:
+            rehearse_copy(src.handle, top, dst.handle, None, job)
         finally:
             syscalls.close(top)
 
@@ -186,7 +203,7 @@ class Filling:
                     pending.append(iter(self._read(old, path)))
                     break
                 else:
-                    _finish(syscalls.fstat(old.fd), new.fd, self._directory_mode)
+                    finish(syscalls.fstat(old.fd), new.fd, self._directory_mode)
                     pending.pop()
                     prefixes.pop()
                     if pending:
@@ -197,7 +214,7 @@ class Filling:
             new.close()
 
     def _enter(self, old: Descent, new: Descent, name: str, path: str) -> None:
-        check_copy(self.target, name, "directory")
+        refuse_kind(self.target.policy, name, "directory")
         old.enter(name)
         try:
             self._within.refuse(old.fd)
@@ -220,7 +237,7 @@ class Filling:
 
     def _copy_entry(self, source: int, target: int, name: str, path: str, kind: Kind) -> None:
         """One file or link, as it stands; ENXIO for a FIFO, a socket or a device."""
-        check_copy(self.target, name, kind)
+        refuse_kind(self.target.policy, name, kind)
         if kind == "symlink":
             found = _copy_link(source, target, name)
             self._job.done("create", path, "symlink")
@@ -230,18 +247,17 @@ class Filling:
             self._portraits[path] = found
 
     def _copy_file(self, source: int, target: int, name: str, path: str) -> os.stat_result:
-        old = _open_file(self._source, source, name)
+        old = open_file(self._source, source, name)
         try:
             found = syscalls.fstat(old)
-            if not S_ISREG(found.st_mode):
-                raise _changed(name) if S_ISDIR(found.st_mode) else _special(name)
+            refuse_irregular(found, name)
             if self._linked(found, target, name, path):
                 return found
             self._job.bytes(path, found.st_size)
             new = syscalls.open(name, _NEW, 0o600, dir_fd=target)
             try:
                 copied = self._copy_content(old, new, path, found)
-                _finish(found, new, self._file_mode)
+                finish(found, new, self._file_mode)
                 if self._job.hard_links and found.st_nlink > 1:
                     self._first[identity(found)] = path, syscalls.fstat(new)
             except BaseException:
@@ -258,15 +274,7 @@ class Filling:
         job = self._job
         if not job.surveys:
             return copy_content(old, new, found)
-        more = [found.st_size]  # has been counted already
-
-        def tell(copied: int) -> None:
-            more[0] -= copied
-            if copied == found.st_size:
-                return  # all at once: what is done says so
-            beyond = min(copied, max(0, -more[0]))
-            job.moved(path, copied, beyond)
-
+        tell = job.teller(path, found.st_size, found.st_size)
         return copy_content(old, new, found, tell)
 
     def _linked(self, found: os.stat_result, target: int, name: str, path: str) -> bool:
@@ -314,7 +322,8 @@ def open_beneath_top(handle: Handle, top: int, path: str) -> int:
     return here
 
 
-def _open_file(handle: Handle, dir_fd: int, name: str) -> int:
+def open_file(handle: Handle, dir_fd: int, name: str) -> int:
+    """A file of a directory, to read; ESTALE for what has become a link."""
     try:
         return open_child(handle, dir_fd, name, _READ)
     except OSError as error:
@@ -323,20 +332,24 @@ def _open_file(handle: Handle, dir_fd: int, name: str) -> int:
         raise
 
 
-def _finish(found: os.stat_result, target: int, most: int) -> None:
+def finish(found: os.stat_result, target: int, most: int) -> None:
     syscalls.fchmod(target, S_IMODE(found.st_mode) & most)
     syscalls.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
-def _copy_link(source: int, target: int, name: str) -> os.stat_result:
-    found = syscalls.stat(name, dir_fd=source, follow_symlinks=False)
+def link_text(dir_fd: int, name: str) -> str:
+    """The text of a link; ESTALE for what is none any more."""
     try:
-        text = syscalls.readlink(name, dir_fd=source)
+        return syscalls.readlink(name, dir_fd=dir_fd)
     except OSError as error:
         if error.errno == EINVAL:
             raise _changed(name) from None
         raise
-    syscalls.symlink(text, name, dir_fd=target)
+
+
+def _copy_link(source: int, target: int, name: str) -> os.stat_result:
+    found = syscalls.stat(name, dir_fd=source, follow_symlinks=False)
+    syscalls.symlink(link_text(source, name), name, dir_fd=target)
     times = found.st_atime_ns, found.st_mtime_ns
     syscalls.utime(name, ns=times, dir_fd=target, follow_symlinks=False)
     return found
@@ -346,8 +359,12 @@ def _changed(name: str) -> OSError:
     return OSError(ESTALE, f"{name!r} became something else while its tree was copied")
 
 
-def _special(name: str) -> OSError:
-    return OSError(ENXIO, f"not a regular file: {name!r}")
+def refuse_irregular(found: os.stat_result, name: str) -> None:
+    """ENXIO for what is no regular file; ESTALE for a directory, which it was not when listed."""
+    if not S_ISREG(found.st_mode):
+        if S_ISDIR(found.st_mode):
+            raise _changed(name)
+        raise OSError(ENXIO, f"not a regular file: {name!r}")
 
 
 def _unlink_quietly(name: str, dir_fd: int) -> None:

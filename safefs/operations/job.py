@@ -42,8 +42,10 @@ class Job:
         "budget",
         "checksum",
         "dry_run",
+        "excused",
         "failed_in",
         "hard_links",
+        "lost",
         "skipped",
         "told",
     )
@@ -69,6 +71,9 @@ class Job:
         # The directories that cannot be done with, for something in them could not.
         self.failed_in: set[str] = set()
         self.skipped: set[str] = set()
+        # Of those, how many were left out for what they are; and directories that have no target.
+        self.excused = 0
+        self.lost: set[str] = set()
         self._on_error = on_error
         self._meter = Meter(progress)
         self._spending = Spending(self.budget)
@@ -101,6 +106,25 @@ class Job:
     def expect(self, rehearsal: Job) -> None:
         """That the real run will do what the rehearsal did."""
         self._meter.expect(rehearsal._record.entries, rehearsal._record.bytes)
+
+    def total(self, entries: int, size: int) -> None:
+        """How much there is to do."""
+        self._meter.expect(entries, size)
+
+    def teller(self, path: str, counted: int, size: int) -> Callable[[int], None]:
+        """What is to be told of bytes copied, of a file of ``size`` with so many counted before."""
+        more = [counted]
+
+        def tell(copied: int) -> None:
+            before = min(0, more[0])
+            more[0] -= copied
+            beyond = before - min(0, more[0])
+            if copied == size:
+                self.bytes(path, beyond)  # all at once: what is done says so
+            else:
+                self.moved(path, copied, beyond)
+
+        return tell
 
     # On the way
 
@@ -143,6 +167,11 @@ class Job:
             above = above.rpartition("/")[0]
         self.failed_in.add("")
         self._on_error(error)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything has been done, or left out."""
+        return bool(self._record.steps)
 
     def report(self) -> TreeReport:
         return self._record.report()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from errno import ENOTEMPTY, ESTALE, EXDEV
 
 from safefs.kernel import syscalls
+from safefs.operations import copytree
 from safefs.operations.copytree import Place, Portraits, copy_tree
 from safefs.operations.job import Job, WholeError, whereabouts
 from safefs.operations.listing import open_directory
@@ -32,15 +33,20 @@ def move_tree(src: Place, dst: Place, job: Job) -> None:
         _remove_copied(src, dst, portraits, job)
 
 
+def rehearse(src: Place, dst: Place, job: Job) -> None:
+    """A dry run where the directory to move into is still to be made; on this file system."""
+    if not _can_rename(src, dst):
+        copytree.rehearse(src, dst, job)
+        return
+    copytree.rehearse(src, dst, job.counter())
+    job.done("rename", "", "directory")
+
+
 def _can_rename(src: Place, dst: Place) -> bool:
     """Whether a rename would leave nothing undone that the target's disk demands of what is new."""
     policy = dst.handle.policy
     within = src.handle is dst.handle
-    return within or (
-        policy.symlinks != "never"
-        and not policy.portable_names
-        and dst.file_mode == dst.directory_mode == 0o777
-    )
+    return within or (policy.symlinks != "never" and not policy.portable_names and dst.keeps_modes)
 
 
 def _renamed(src: Place, dst: Place, job: Job) -> bool:

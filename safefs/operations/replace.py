@@ -108,6 +108,10 @@ class Draft:
             rename_noreplace(self._dir_fd, self._name, self._dir_fd, name)
         self._name = b""
 
+    def published(self) -> None:
+        """That the file has got its name in another way."""
+        self._name = b""
+
     def discard(self) -> None:
         """Remove the file, if it has no name yet."""
         name, self._name = self._name, b""

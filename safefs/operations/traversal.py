@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from safefs.kernel.handle import Handle
     from safefs.operations.job import Job
+    from safefs.policy import Policy
     from safefs.report import Kind
 
     Identity = tuple[int, int]
@@ -46,11 +47,11 @@ class Within:
             raise WholeError(EINVAL, "a tree cannot be copied into itself")
 
 
-def check_copy(target: Handle, name: str, kind: Kind) -> None:
+def refuse_kind(policy: Policy, name: str, kind: Kind) -> None:
     """What can be said of an entry that is to be copied: ENXIO, or what the policy refuses."""
-    if target.policy.portable_names:
-        target.policy.check(RelPath(os.fsencode(name), name), writes=True)
-    if kind == "symlink" and target.policy.symlinks == "never":
+    if policy.portable_names:
+        policy.check(RelPath(os.fsencode(name), name), writes=True)
+    if kind == "symlink" and policy.symlinks == "never":
         raise refused(PolicyError(name, "symlinks", "links are not made here"))
     if kind == "other":
         raise OSError(ENXIO, f"not a file, directory or link: {name!r}")
@@ -63,7 +64,7 @@ def rehearse_copy(
     seen: set[Identity] = set()
 
     def look(fd: int, name: str, path: str, kind: Kind) -> None:
-        check_copy(target, name, kind)
+        refuse_kind(target.policy, name, kind)
         if kind != "file":
             job.done("create", path, kind)
             return

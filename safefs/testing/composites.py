@@ -147,15 +147,17 @@ _add("mkdir", lambda root: root.mkdir("a/d/new"))
 _add("makedirs", lambda root: root.makedirs("a/d/new/er/est"), dangerous=True)
 _add("makedirs exist_ok", lambda root: root.makedirs("way/new/er", exist_ok=True))
 _add("rmdir", lambda root: (root.unlink("a/d/sub/deep/f"), root.rmdir("a/d/sub/deep")))
-_add("remove_tree", lambda root: root.remove_tree("a/d"), dangerous=True)
-_add("remove_tree through a link", lambda root: root.remove_tree("way/sub"))
-_add("copy_tree", lambda root: root.copy_tree("a/d/sub", "a/d/new"), dangerous=True)
-_add("copy_tree from above", lambda root: root.copy_tree("a/d", "a/copy"))
+_add("remove_tree", lambda root: root.remove_tree("a/d").steps, dangerous=True)
+_add("remove_tree through a link", lambda root: root.remove_tree("way/sub").steps)
+_add("copy_tree", lambda root: root.copy_tree("a/d/sub", "a/d/new").steps, dangerous=True)
+_add("copy_tree from above", lambda root: root.copy_tree("a/d", "a/copy").steps)
 _add(
     "copy_tree of what is counted first",
-    lambda root: root.copy_tree("a/d", "a/copy", budget=Budget(bytes=1 << 20), hard_links=True),
+    lambda root: (
+        root.copy_tree("a/d", "a/copy", budget=Budget(bytes=1 << 20), hard_links=True).steps
+    ),
 )
-_add("move_tree", lambda root: root.move_tree("a/d/sub", "a/d/new"), dangerous=True)
+_add("move_tree", lambda root: root.move_tree("a/d/sub", "a/d/new").steps, dangerous=True)
 
 # -- names -----------------------------------------------------------------------------------------
 
@@ -236,7 +238,7 @@ _add("Disk.prepend", lambda disk: disk.prepend("way/f", b"more"), Disk)
 _add("Disk.copy", lambda disk: disk.copy("a/d/f", "a/d/new/f"), Disk)
 _add("Disk.move", lambda disk: disk.move("a/d/f", "a/d/new/f"), Disk)
 _add("Disk.delete", lambda disk: disk.delete("a/d/f", "a/d/l"), Disk)
-_add("Disk.delete_directory", lambda disk: disk.delete_directory("way/sub"), Disk)
+_add("Disk.delete_directory", lambda disk: disk.delete_directory("way/sub").steps, Disk)
 _add("Disk.make_directory", lambda disk: disk.make_directory("way/new/er"), Disk)
 _add("Disk.files", lambda disk: (disk.files("a/d"), disk.directories("a/d")), Disk)
 _add("Disk.all_files", lambda disk: disk.all_files("a"), Disk)
@@ -254,6 +256,43 @@ _add(
     "Disk.move between disks",
     lambda two: two[0].move("a/d/f", two[1] / "a/d/new"),
     _two_disks,
+)
+
+
+_add(
+    "Disk.copy_tree between disks",
+    lambda two: two[0].copy_tree("a/d", two[1] / "a/new/copy", hard_links=True).steps,
+    _two_disks,
+)
+_add(
+    "Disk.move_tree between disks",
+    lambda two: two[0].move_tree("a/d/sub", two[1] / "a/d/new").steps,
+    _two_disks,
+)
+
+
+def _prepare_mirror(root: str) -> None:
+    """A target in which something is new, changed, of another kind, too much, and a link."""
+    os.makedirs(f"{root}/a/m/sub")
+    os.makedirs(f"{root}/a/m/g")
+    os.makedirs(f"{root}/a/m/more/deep")
+    os.symlink("sub", f"{root}/a/m/f")
+    for path in ("a/m/g/f", "a/m/sub/f", "a/m/more/deep/f", "a/m/sub/deep"):
+        with open(f"{root}/{path}", "xb") as file:
+            file.write(b"of the target")
+
+
+_add(
+    "Disk.sync_to between disks",
+    lambda two: two[0].sync_to(two[1] / "a/m", source="a/d", delete=True).steps,
+    _two_disks,
+    deepen=_prepare_mirror,
+)
+_add(
+    "Disk.sync_to by checksum",
+    lambda two: two[0].sync_to(two[1] / "a/m", source="a/d", delete=True, checksum=True).steps,
+    _two_disks,
+    deepen=_prepare_mirror,
 )
 
 
@@ -305,7 +344,7 @@ _add(
 )
 _add(
     "remove_tree of a deep tree",
-    lambda root: root.remove_tree("a/d"),
+    lambda root: root.remove_tree("a/d").steps,
     deepen=_deepen,
     meets=_DIRECTORIES,
 )

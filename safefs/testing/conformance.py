@@ -22,15 +22,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from safefs.budget import Budget
 from safefs.disk import Disk
 from safefs.diskpath import DiskPath
 from safefs.drivers.base import Stat
-from safefs.errors import EscapeError, InvalidPathError, PolicyError, SameFileError
+from safefs.errors import BudgetError, EscapeError, InvalidPathError, PolicyError, SameFileError
 from safefs.policy import Policy
+from safefs.report import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from safefs.progress import Progress
 
     Call = Callable[[Disk, Any], object]
     Tree = dict[str, tuple[bytes, int] | None]
@@ -98,13 +102,19 @@ DIRECTORY_CHANGES: dict[str, Call] = {
     "make_directory": lambda disk, path: disk.make_directory(path),
     "delete_directory": lambda disk, path: disk.delete_directory(path),
     "sweep": lambda disk, path: disk.sweep(path),
+    "copy_tree from": lambda disk, path: disk.copy_tree(path, "copied"),
+    "move_tree from": lambda disk, path: disk.move_tree(path, "moved"),
+    "sync_to": lambda disk, path: disk.sync_to(disk / "synced", source=path),
     "put_file": lambda disk, path: disk.put_file(path, io.BytesIO(b"new")),
     "put_file_as": lambda disk, path: disk.put_file_as(path, io.BytesIO(b"new"), "n"),
     "scoped to create": lambda disk, path: disk.scoped(path, create=True).close(),
 }
 EVERY = ASKS | READS | LOOKS | LISTS | WRITES | CHANGES | DIRECTORY_CHANGES
 NOT_ASKED = {name: call for name, call in EVERY.items() if name not in ASKS}
-BETWEEN_DISKS = {"copy to", "copy from", "move to", "move from"}
+BETWEEN_DISKS = {
+    *("copy to", "copy from", "move to", "move from"),
+    *("copy_tree from", "move_tree from", "sync_to"),
+}
 WITHOUT_PATH = {"close", "closed", "fs", "name", "policy", "read_only", "revoke", "with_policy"}
 
 _TOO_LONG = "n" * 256
@@ -1164,6 +1174,124 @@ class DiskConformance:
             writable.delete_directory(path)
         assert caught.value.errno == errno.EINVAL
         assert tree(writable) == before
+
+    # Trees
+
+    def test_a_tree_is_copied_and_its_copy_is_like_it(self, writable: Disk) -> None:
+        report = writable.copy_tree("sub", "new/er/copy")
+        assert [(step.action, step.kind) for step in report.steps] == [
+            ("create", "file"),
+            ("create", "directory"),
+            ("create", "file"),
+        ]
+        assert report.bytes == len(LAYOUT["sub/b.tar.gz"]) + len(LAYOUT["sub/deep/c.bin"])
+        for path in ("b.tar.gz", "deep/c.bin", "deep"):
+            one, other = writable.stat(f"sub/{path}"), writable.stat(f"new/er/copy/{path}")
+            assert (one.mtime_ns, one.permissions) == (other.mtime_ns, other.permissions)
+        assert writable.get("new/er/copy/deep/c.bin") == LAYOUT["sub/deep/c.bin"]
+
+    def test_a_tree_is_moved(self, writable: Disk) -> None:
+        assert [step.action for step in writable.move_tree("sub", "new/er").steps] == ["rename"]
+        assert writable.all_files("new") == ["new/er/b.tar.gz", "new/er/deep/c.bin"]
+        assert writable.missing("sub")
+
+    @pytest.mark.parametrize("act", ["copy_tree", "move_tree"])
+    @pytest.mark.parametrize(
+        ("source", "target", "number"),
+        [
+            ("sub", "a.txt", errno.EEXIST),
+            ("sub", EMPTY_DIRECTORY, errno.EEXIST),
+            ("sub", "sub/new", errno.EINVAL),
+            ("sub", "sub/new/er/x", errno.EINVAL),
+            ("sub", "new/..", errno.EINVAL),
+            ("a.txt", "new", errno.ENOTDIR),
+            ("gone", "new", errno.ENOENT),
+            ("gone", "new/er", errno.ENOENT),
+        ],
+    )
+    @pytest.mark.parametrize("dry_run", [False, True])
+    def test_a_tree_is_refused_where_it_cannot_be(
+        self, writable: Disk, act: str, source: str, target: str, number: int, *, dry_run: bool
+    ) -> None:
+        before = tree(writable)
+        with pytest.raises(OSError) as caught:
+            getattr(writable, act)(source, target, dry_run=dry_run)
+        if target != "new/..":  # where what is missing may be said first
+            assert caught.value.errno == number
+        assert tree(writable) == before
+
+    @pytest.mark.parametrize("act", ["copy_tree", "move_tree", "delete_directory"])
+    def test_a_dry_run_says_what_the_real_run_does(self, writable: Disk, act: str) -> None:
+        paths = ("sub",) if act == "delete_directory" else ("sub", "new/er")
+        before = tree(writable)
+        said = getattr(writable, act)(*paths, dry_run=True)
+        assert tree(writable) == before
+        assert getattr(writable, act)(*paths) == said
+
+    @pytest.mark.parametrize("act", ["copy_tree", "move_tree", "delete_directory"])
+    @pytest.mark.parametrize(
+        "budget", [Budget(entries=2), Budget(bytes=10), Budget(depth=1)], ids=repr
+    )
+    def test_a_tree_is_held_to_its_budget(self, writable: Disk, act: str, budget: Budget) -> None:
+        paths = ("sub",) if act == "delete_directory" else ("sub", "new")
+        before = tree(writable)
+        with pytest.raises(BudgetError):
+            getattr(writable, act)(*paths, budget=budget)
+        assert tree(writable) == before
+
+    @pytest.mark.parametrize("act", ["copy_tree", "move_tree", "delete_directory"])
+    def test_progress_is_told_of_a_tree(self, writable: Disk, act: str) -> None:
+        told: list[Progress] = []
+        paths = ("sub",) if act == "delete_directory" else ("sub", "new")
+        report = getattr(writable, act)(*paths, progress=told.append)
+        assert told[-1].entries == report.entries
+
+    def test_a_mirror_is_like_its_source_and_is_made_once(self, writable: Disk) -> None:
+        target = writable / "mirror" / "of"
+        report = writable.sync_to(target, source="sub", dry_run=True)
+        assert writable.missing("mirror")
+        assert writable.sync_to(target, source="sub") == report
+        assert writable.get("mirror/of/deep/c.bin") == LAYOUT["sub/deep/c.bin"]
+        assert writable.sync_to(target, source="sub").steps == ()
+        writable.put("sub/b.tar.gz", b"other")
+        writable.put("mirror/of/more", b"more")
+        assert writable.sync_to(target, source="sub").steps == (
+            Step("replace", "b.tar.gz", "file"),
+        )
+        steps = writable.sync_to(target, source="sub", delete=True).steps
+        assert steps == (Step("remove", "more", "file"),)
+        assert writable.all_files("mirror") == ["mirror/of/b.tar.gz", "mirror/of/deep/c.bin"]
+
+    def test_a_mirror_by_checksum_finds_what_its_time_hides(self, writable: Disk) -> None:
+        target = writable / "mirror"
+        writable.sync_to(target, source="sub")
+        writable.put("mirror/b.tar.gz", b"x")
+        report = writable.sync_to(target, source="sub", checksum=True)
+        assert report.steps[0].action == "replace"
+        assert writable.get("mirror/b.tar.gz") == b"b"
+
+    def test_an_empty_source_removes_nothing(self, writable: Disk) -> None:
+        before = tree(writable)
+        with pytest.raises(OSError, match="is it not mounted") as caught:
+            writable.sync_to(writable / "sub", source=EMPTY_DIRECTORY, delete=True)
+        assert caught.value.errno == errno.EINVAL
+        with pytest.raises(FileNotFoundError):
+            writable.sync_to(writable / "sub", source="gone", delete=True)
+        assert tree(writable) == before
+
+    @pytest.mark.parametrize(("source", "target"), [("", "sub"), ("sub", ""), ("sub", "sub")])
+    @pytest.mark.parametrize("delete", [False, True])
+    def test_source_and_target_of_a_mirror_do_not_lie_in_each_other(
+        self, writable: Disk, source: str, target: str, *, delete: bool
+    ) -> None:
+        before = tree(writable)
+        with suppress(OSError):
+            writable.sync_to(writable / target, source=source, delete=delete)
+        after = tree(writable)
+        if delete or (source, target) != ("sub", ""):
+            assert after == before
+        else:
+            assert {path: after[path] for path in before} == before
 
     # Deleting
 

@@ -15,7 +15,7 @@ import os
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import precondition, rule
 
 from safefs.disk import Disk
 from safefs.testing.disk_model import DISK_OPERATIONS
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOOKS = sorted(name for name, operation in DISK_OPERATIONS.items() if not operation.changes)
+_MOST = 60  # nodes; copy_tree, which can double them, waits while there are more
 _SEPARATORS = st.sampled_from((b"", b"\n"))
 
 
@@ -116,6 +117,11 @@ class DiskMachine(Life):
     def move(self, how: str, src: str, dst: str) -> None:
         self.step(DISK_OPERATIONS[how], src, dst)
 
+    @precondition(lambda self: len(self.known) <= _MOST)
+    @rule(how=st.sampled_from(("copy_tree", "move_tree")), src=directories, dst=places)
+    def carry_tree(self, how: str, src: str, dst: str) -> None:
+        self.step(DISK_OPERATIONS[how], src, dst)
+
     @rule(
         how=st.sampled_from(("copy", "move")),
         src=existing,
@@ -129,6 +135,8 @@ class DiskMachine(Life):
     @rule(top=directories, how=st.sampled_from(sorted(DISK_OPERATIONS)), src=anywhere, dst=places)
     def in_a_scope(self, top: str, how: str, src: str, dst: str) -> None:
         operation = DISK_OPERATIONS[how]
+        if operation.name == "copy_tree" and len(self.known) > _MOST:
+            return
         self.step_beneath(top, operation, *(src, dst)[: operation.paths])
 
     @rule()

@@ -8,6 +8,7 @@ counts as what it leads to, and the words of Laravel. ``DISK_OPERATIONS`` puts e
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,33 @@ def move(tree: Directory, src: str, dst: str, *, overwrite: bool = True) -> str:
     return "renamed"
 
 
+def copy_tree(tree: Directory, src: str, dst: str) -> None:
+    model.admit(src, dst)
+    _tree_with_parents(tree, model.directory(tree, src), dst, partial(model.copy_tree, src=src))
+
+
+def move_tree(tree: Directory, src: str, dst: str) -> None:
+    model.admit(src, dst)
+    source = model.entry(tree, src)
+    if isinstance(source, Directory):
+        _tree_with_parents(tree, source, dst, partial(model.move_tree, src=src))
+    else:
+        model.move_tree(tree, src, dst)  # is refused
+
+
+def _tree_with_parents(
+    tree: Directory, source: Directory, dst: str, act: Callable[..., object]
+) -> None:
+    def check(entry: Node | None, here: Directory) -> None:
+        if entry is not None and not isinstance(entry, Directory):
+            raise Refused("ENOTDIR")
+        if entry is None and model.holds(source, here):
+            raise Refused("EINVAL")
+
+    act = partial(act, dst=dst)
+    _with_parents(tree, dst, act, no_name="EINVAL", slashed=None, check=check)
+
+
 # -- looking -------------------------------------------------------------------------------------
 
 
@@ -272,6 +300,11 @@ def _change(
     return Operation(name, expected, act, paths=paths, changes=True)
 
 
+def _silently(act: Callable[..., object], *paths: str) -> None:
+    """Without the report, which ``tests/test_trees.py`` looks at."""
+    act(*paths)
+
+
 DISK_OPERATIONS: dict[str, Operation] = {
     operation.name: operation
     for operation in (
@@ -308,7 +341,21 @@ DISK_OPERATIONS: dict[str, Operation] = {
         ),
         _change("delete", model.unlink, lambda disk, path: disk.delete(path)),
         _change(
-            "delete_directory", model.remove_tree, lambda disk, path: disk.delete_directory(path)
+            "delete_directory",
+            model.remove_tree,
+            lambda disk, path: _silently(disk.delete_directory, path),
+        ),
+        _change(
+            "copy_tree",
+            copy_tree,
+            lambda disk, src, dst: _silently(disk.copy_tree, src, dst),
+            paths=2,
+        ),
+        _change(
+            "move_tree",
+            move_tree,
+            lambda disk, src, dst: _silently(disk.move_tree, src, dst),
+            paths=2,
         ),
         _change("copy", copy, lambda disk, src, dst: disk.copy(src, dst), paths=2),
         _change(

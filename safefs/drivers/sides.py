@@ -1,0 +1,141 @@
+"""A tree of any driver as one side of a mirror: every path resolved by the driver, each time."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from safefs.audit import refused
+from safefs.errors import PolicyError
+from safefs.operations.replace import is_temporary
+from safefs.operations.sides import Info
+from safefs.operations.traversal import refuse_kind
+from safefs.paths import RelPath
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from safefs.drivers.base import Driver, Stat
+    from safefs.operations.sides import Tell
+    from safefs.report import Kind
+
+_PIECE = 1 << 20
+
+
+def info_of(found: Stat) -> Info:
+    version = found.identity, found.size, found.mtime_ns
+    times = found.mtime_ns, found.mtime_ns
+    return Info(found.kind, found.size, found.mode, times, version)
+
+
+class DriverSide:
+    """A tree beneath a path of a driver."""
+
+    def __init__(self, driver: Driver, top: RelPath) -> None:
+        self._driver = driver
+        self._top = top
+        self._is_root = set(top.names) <= {b"."}
+
+    def folder(self, path: str) -> DriverFolder:
+        return DriverFolder(self._driver, beneath(self._top, path))
+
+    def check(self, name: str, kind: Kind, *, at_top: bool) -> None:
+        policy = self._driver.policy
+        refuse_kind(policy, name, kind)
+        if at_top and self._is_root and policy.hides(os.fsencode(name)):
+            raise refused(PolicyError(name, "top_level_dot_entries", "a dot entry at the top"))
+
+    def kept(self, info: Info) -> int:
+        return self._driver.kept_mode(info.mode, directory=info.kind == "directory")
+
+
+def beneath(top: RelPath, path: str) -> RelPath:
+    """A path from the top of the driver."""
+    return RelPath(b"/".join((top.raw or b".", os.fsencode(path))), path) if path else top
+
+
+class DriverFolder:
+    """One directory, by its path."""
+
+    def __init__(self, driver: Driver, path: RelPath) -> None:
+        self._driver = driver
+        self._path = path
+
+    def _at(self, name: str) -> RelPath:
+        return beneath(self._path, name)
+
+    def identity(self) -> object:
+        return self._driver.stat(self._path).identity
+
+    def entries(self) -> dict[str, Info]:
+        found = self._driver.scan(self._path)
+        return {name: info_of(stat) for name, stat in found if not is_temporary(name)}
+
+    def open(self, name: str) -> tuple[BinaryIO, Info]:
+        file = self._driver.open(self._at(name), "rb")
+        try:
+            return file, info_of(self._driver.stat_open(file))
+        except BaseException:
+            file.close()
+            raise
+
+    def link_text(self, name: str) -> str:
+        return self._driver.readlink(self._at(name))
+
+    def make_directory(self, name: str, *, replaces: bool) -> None:
+        if replaces:
+            self._driver.remove(self._at(name))
+        self._driver.mkdir(self._at(name), 0o700, parents=False, exist_ok=False)
+
+    def make_link(
+        self,
+        name: str,
+        text: str,
+        info: Info,  # noqa: ARG002  (a link of any driver has no times that could be set)
+        *,
+        replaces: bool,
+        drops: bool,
+    ) -> None:
+        if replaces:
+            self.remove(name, "directory" if drops else "symlink")
+        self._driver.symlink(text, self._at(name))
+
+    def put(self, name: str, file: BinaryIO, info: Info, tell: Tell, *, drops: bool) -> int:
+        if drops:
+            self._driver.remove_tree(self._at(name))
+        copied = 0
+
+        def chunks() -> Iterator[bytes]:
+            nonlocal copied
+            while piece := file.read(_PIECE):
+                yield piece
+                copied += len(piece)
+                tell(len(piece))
+
+        self._driver.write(self._at(name), chunks(), permissions=info.mode & 0o777)
+        self.settle(name, info)
+        return copied
+
+    def settle(self, name: str | None, info: Info) -> None:
+        path = self._path if name is None else self._at(name)
+        mode = self._driver.kept_mode(info.mode, directory=info.kind == "directory")
+        self._driver.chmod(path, lambda _: mode)
+        self._driver.set_modified(path, info.mtime_ns)
+
+    def remove(self, name: str, kind: Kind) -> None:
+        if kind == "directory":
+            self._driver.remove_tree(self._at(name))
+        else:
+            self._driver.remove(self._at(name))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
