@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from safefs.report import Step, TreeReport
     from safefs.root import Root
     from safefs.storage import Storage
+    from safefs.watch import Change, Resync, RootGone, RootMoved, Watcher
 
 __all__ = [
     "Budget",
     "BudgetError",
+    "Change",
     "ConfigError",
     "Disk",
     "DiskPath",
@@ -47,7 +49,10 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Progress",
+    "Resync",
     "Root",
+    "RootGone",
+    "RootMoved",
     "SafefsError",
     "SameFileError",
     "Stat",
@@ -56,6 +61,7 @@ __all__ = [
     "TreeReport",
     "UnknownDiskError",
     "UnsafeFolderError",
+    "Watcher",
     "__version__",
 ]
 
@@ -64,14 +70,19 @@ __version__ = "0.1.0"
 # Loaded on first use: what a program does not touch it does not wait for.
 _LAZY = {
     "Budget": "safefs.budget",
+    "Change": "safefs.watch",
     "Disk": "safefs.disk",
     "DiskPath": "safefs.diskpath",
     "Progress": "safefs.progress",
+    "Resync": "safefs.watch",
     "Root": "safefs.root",
+    "RootGone": "safefs.watch",
+    "RootMoved": "safefs.watch",
     "Stat": "safefs.drivers.base",
     "Step": "safefs.report",
     "Storage": "safefs.storage",
     "TreeReport": "safefs.report",
+    "Watcher": "safefs.watch",
 }
 
 

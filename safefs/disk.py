@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from safefs.progress import Listener
     from safefs.report import TreeReport
     from safefs.root import BinaryMode, StrOrBytesPath, TextMode
+    from safefs.watch import Change, Watcher
 
     AnyPath = StrOrBytesPath | DiskPath
 Visibility = Literal["private", "public"]
@@ -222,6 +223,46 @@ class Disk:
     def _end_revoked(self) -> None:
         self._revoked = True
         self.close()
+
+    def watch(
+        self,
+        path: AnyPath = "",
+        *,
+        recursive: bool = True,
+        callback: Callable[[Change], object] | None = None,
+        polling: bool = False,
+        debounce: float = 0.05,
+        interval: float = 1.0,
+        limit: int = 1000,
+    ) -> Watcher:
+        """The changes in a directory and, where ``recursive``, all beneath it, as they come.
+
+        Iterate over it, also with ``async for``; or give it a ``callback``, which a thread of its
+        own calls. Told is what differs from what was there before this returned, found by
+        comparison: steps in between may be missing, never the outcome. What the disk does not list
+        is not told, no link is followed, and nothing outside is looked at.
+
+        ``polling``: look everywhere every ``interval`` seconds, instead of where inotify hints.
+        It comes to that by itself where inotify is not to be had or at its limit;
+        ``Watcher.mode`` and ``reason`` say so. ``debounce``: the seconds without a hint after which
+        it looks, at most ten times as many with hints. ``limit``: how many directories may wait to
+        be looked at; with more, or when the kernel drops hints, a ``Resync`` is told and everything
+        compared.
+
+        ``NotADirectoryError`` for what is no directory, ``ValueError`` for numbers that cannot be.
+        """
+        from safefs.watch import Watcher
+
+        return Watcher(
+            self._driver,
+            self._path(path),
+            recursive=recursive,
+            polling=polling,
+            debounce=debounce,
+            interval=interval,
+            limit=limit,
+            callback=callback,
+        )
 
     @property
     def fs(self) -> DiskFileSystem:

@@ -227,6 +227,20 @@ class Driver(Protocol):
     def scan(self, path: RelPath) -> Iterator[tuple[str, Stat]]:
         """(name, lstat) of each entry of a directory, in no order."""
 
+    def look_into(
+        self, path: RelPath, opened: Callable[[int], object] | None = None
+    ) -> tuple[Stat, list[tuple[str, Stat]]]:
+        """A directory itself and what ``scan`` says of it, of one and the same directory.
+
+        ``opened`` is given its descriptor before the first entry is read, where there is one.
+        """
+
+    def standing(self) -> object:
+        """What stays equal while the root is where it was, as far as that can be known.
+
+        None once it has been removed.
+        """
+
     def walk(self, path: RelPath) -> Iterator[tuple[str, list[str], list[str]]]:
         """(directory from the driver's root, its directories, all its other entries), top down.
 

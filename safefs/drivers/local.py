@@ -13,6 +13,7 @@ from safefs.operations import (
     attributes,
     drafts,
     files,
+    listing,
     names,
     removing,
     replace,
@@ -155,6 +156,18 @@ class LocalDriver:
         with self._root.scandir(path) as entries:
             for entry in entries:
                 yield entry.name, _stat(entry.stat())
+
+    def look_into(
+        self, path: RelPath, opened: Callable[[int], object] | None = None
+    ) -> tuple[Stat, list[tuple[str, Stat]]]:
+        with self._root.scandir(path) as entries:
+            if opened is not None:
+                opened(entries.fileno())
+            found = _stat(syscalls.fstat(entries.fileno()))
+            return found, [(entry.name, _stat(entry.stat())) for entry in entries]
+
+    def standing(self) -> object:
+        return listing.standing(self._root._handle)  # noqa: SLF001  (one object)
 
     def walk(self, path: RelPath) -> Iterator[tuple[str, list[str], list[str]]]:
         for here, directories, others in self._root.walk(path, onerror=_raise_unless_gone):

@@ -282,6 +282,19 @@ class MemoryDriver:
                 raise _error(ENOENT, path)
             return iter([(os.fsdecode(name), _stat(n)) for name, n in self._visible(directory)])
 
+    def look_into(
+        self,
+        path: RelPath,
+        opened: Callable[[int], object] | None = None,  # noqa: ARG002  (there is no descriptor)
+    ) -> tuple[Stat, list[tuple[str, Stat]]]:
+        with self._lock:
+            return self.stat(path), list(self.scan(path))
+
+    def standing(self) -> object:
+        with self._lock:
+            self._check_open()
+            return None if self._root.removed else self._root.serial
+
     def survey(
         self,
         path: RelPath,

@@ -53,6 +53,7 @@ lseek = os.lseek
 dup = os.dup
 dup2 = os.dup2
 set_blocking = os.set_blocking
+set_inheritable = os.set_inheritable
 urandom = os.urandom
 geteuid = os.geteuid
 getpid = os.getpid

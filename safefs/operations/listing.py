@@ -6,15 +6,16 @@ name yet. Whoever removes, measures or sweeps reads the directory for itself, an
 
 from __future__ import annotations
 
+import os
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from safefs.kernel import open_beneath, syscalls
+from safefs.kernel.probe import proc_fds
 from safefs.operations.parent import Blame
 from safefs.operations.replace import is_temporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from types import TracebackType
     from typing import Self
 
@@ -31,6 +32,24 @@ def open_directory(handle: Handle, path: RelPath) -> int:
 def hides_dots(handle: Handle, fd: int) -> bool:
     """Whether dot entries of this directory are to be left out."""
     return handle.guarded and handle.is_root(fd)
+
+
+def standing(handle: Handle) -> bytes | None:
+    """What stays equal while the root directory is where it was; None once it has been removed.
+
+    It is the path that procfs has for the descriptor, to be compared and never to be used or shown.
+    Without procfs it is always the same.
+    """
+    handle.check_open()
+    if not syscalls.fstat(handle.fd).st_nlink:
+        return None
+    proc = proc_fds()
+    if proc is None:
+        return b""
+    try:
+        return os.fsencode(syscalls.readlink(str(handle.fd), dir_fd=proc))
+    finally:
+        syscalls.close(proc)
 
 
 def is_listed(name: str, *, dots: bool) -> bool:
@@ -114,6 +133,10 @@ class Listing:
         with Blame(path):
             self._dots = not hides_dots(handle, self._fd)
             self._entries = syscalls.scandir(self._fd)
+
+    def fileno(self) -> int:
+        """The directory's descriptor, which is this object's; -1 once it is closed."""
+        return self._fd
 
     def __iter__(self) -> Listing:
         return self
