@@ -25,9 +25,25 @@ CLASSES = (
     ("Step", "report", ""),
     ("TreeReport", "report", ""),
     ("Stat", "drivers/base", "As of `os.stat_result`."),
+    ("Watcher", "watch/watcher", ""),
+    ("Change", "watch/changes", ""),
+    ("Resync", "watch/changes", ""),
+    ("RootMoved", "watch/changes", ""),
+    ("RootGone", "watch/changes", ""),
 )
 # These have no constructor for callers.
-MADE_ELSEWHERE = ("DiskPath", "Progress", "Stat", "Step", "TreeReport")
+MADE_ELSEWHERE = (
+    "Change",
+    "DiskPath",
+    "Progress",
+    "Resync",
+    "RootGone",
+    "RootMoved",
+    "Stat",
+    "Step",
+    "TreeReport",
+    "Watcher",
+)
 HEAD = """\
 # API
 
@@ -49,6 +65,7 @@ All classes below are imported from `safefs`.
 - `Buffer`: `bytes`, `bytearray` or `memoryview`. `ReadableBuffer`: one of these or another buffer.
 - `RelPath`: a path that has been parsed; safefs makes it.
 - `Visibility`: `"private"` or `"public"`. `Moved`: `"renamed"` or `"copied"`.
+  `Mode`: `"inotify"` or `"polling"`.
 - `Listing`: an iterator and a context manager, as `os.scandir` gives.
 - `Registration`: a context manager with `close`; either takes the names back.
 - `FakeStorage`: a `Storage` for tests; see [named disks](disks.md).

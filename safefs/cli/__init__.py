@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from safefs import __version__
-from safefs.cli import changing, itself, looking, sweeping
+from safefs.cli import changing, itself, looking, sweeping, watching
 from safefs.cli.arguments import Parser
 from safefs.cli.printing import (
     BROKEN_PIPE,
@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "visible"]
 
-COMMANDS = (*looking.COMMANDS, *changing.COMMANDS, *sweeping.COMMANDS, *itself.COMMANDS)
+COMMANDS = (
+    *looking.COMMANDS,
+    *changing.COMMANDS,
+    *sweeping.COMMANDS,
+    *watching.COMMANDS,
+    *itself.COMMANDS,
+)
 
 _APP = "safefs"
 
