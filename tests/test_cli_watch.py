@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -37,19 +38,13 @@ class Watching:
         self.out: IO[str] = child.stdout
         number = 0
         # Nothing says when it has begun, so files are made until it tells of one.
-        os.set_blocking(self.out.fileno(), False)
-        while not (line := self.out.readline()):
-            (directory / f"begin-{number}").touch()
+        while not select.select([self.out], [], [], 0.05)[0]:
             number += 1
-            try:
-                child.wait(0.05)
-            except subprocess.TimeoutExpired:
-                continue
-            raise AssertionError(child.communicate())
-        os.set_blocking(self.out.fileno(), True)
-        self.told = [line]
-        while f"begin-{number - 1}" not in self.told[-1]:
-            self.told.append(self.out.readline())
+            (directory / f"begin-{number:06}").touch()
+        self.told = ""
+        while f"begin-{number:06}" not in self.told:
+            self.told = self.out.readline()
+            assert self.told, child.communicate()
 
 
 @pytest.fixture
