@@ -11,6 +11,7 @@ safefs.errors.EscapeError: ...
 from __future__ import annotations
 
 from safefs.errors import (
+    ArchiveError,
     BudgetError,
     ConfigError,
     EscapeError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from safefs.watch import Change, Resync, RootGone, RootMoved, Watcher
 
 __all__ = [
+    "ArchiveError",
     "Budget",
     "BudgetError",
     "Change",

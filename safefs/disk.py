@@ -814,6 +814,104 @@ class Disk:
         trees.sync(self._end(source), self._end(target), job, delete=delete)
         return job.report()
 
+    # Archives
+
+    def extract(
+        self,
+        archive: AnyPath | BinaryIO,
+        into: AnyPath = "",
+        *,
+        budget: Budget | None = None,
+        partial: bool = False,
+        overwrite: bool = False,
+        duplicates: Literal["refuse", "last"] = "refuse",
+        progress: Listener | None = None,
+        dry_run: bool = False,
+        on_error: Callable[[OSError | ValueError], object] | None = None,
+    ) -> TreeReport:
+        """Unpack a tar, also a compressed one, or a zip into a directory, whole or not at all.
+
+        ``archive`` is a path on this disk, a DiskPath of any, or a binary file object, which need
+        not seek. The format is told by the content. ``into`` is the boundary: a member that would
+        leave it, by its name or by a link on the way, is ``EscapeError`` with that name as its
+        ``filename``; what is no archive, is cut or damaged, or holds a member that is refused for
+        what it is (a device, a name with a backslash, a hard link to what the archive does not
+        hold) is ``ArchiveError``; more than ``budget`` is ``BudgetError``. None is a default
+        (``safefs.archive.limits``), ``Budget()`` no limit. Permissions are kept less the umask,
+        without set-id bits; owners are not.
+
+        A missing ``into`` appears in one step, with all in it and those above it. Where it exists,
+        what lies at the top of the archive is renamed into it, name by name, and a name that is
+        taken is FileExistsError; on any error nothing has changed. A process that is killed between
+        these renames leaves the first of them done. With ``partial`` each member is put in its
+        place at once, into directories that exist too, and what fails leaves those before it;
+        ``overwrite`` then replaces files and links.
+
+        Two members of one name are ArchiveError, unless ``duplicates="last"``. ``on_error`` is
+        given the errors of single members, which are left out. ``dry_run`` judges all of it in a
+        hidden draft, without content, which it removes: so it asks for the right to write.
+        """
+        from safefs.drivers.archives import extract
+
+        is_path = isinstance(archive, str | bytes | os.PathLike | DiskPath | Disk)
+        return extract(
+            self._end(cast("AnyPath", archive)) if is_path else cast("BinaryIO", archive),
+            self._driver,
+            self._path(into),
+            budget=budget,
+            partial=partial,
+            overwrite=overwrite,
+            duplicates=duplicates,
+            progress=progress,
+            dry_run=dry_run,
+            on_error=on_error,
+        )
+
+    def archive(
+        self,
+        paths: AnyPath | Sequence[AnyPath],
+        to: AnyPath | BinaryIO,
+        *,
+        format: str | None = None,  # noqa: A002  (as shutil.make_archive calls it)
+        mtime: int | None = 315_532_800,
+        hard_links: bool = False,
+        overwrite: bool = True,
+        budget: Budget | None = None,
+        progress: Listener | None = None,
+    ) -> TreeReport:
+        """Pack a directory, or a list of paths, into a tar or zip: the same bytes for the same.
+
+        Of one path that is a directory, what lies in it is packed, by names from there; a list of
+        paths by their names from the disk's root. ``to`` is a path on this disk or a DiskPath of
+        any, where it appears as a whole and is never in itself, or a binary file object.
+        ``format`` is "tar", "tar.gz", "tar.bz2", "tar.xz" or "zip", and otherwise told by the name.
+
+        Names are sorted, owners are 0, and every time is ``mtime``, in seconds; None keeps that of
+        each file. A link is packed as a link, wherever it leads (``extract`` refuses one that
+        leaves), and hard links as such where ``hard_links`` asks for it and the format has them.
+        A FIFO, a socket or a device is OSError (ENXIO), and nothing has changed on the disk.
+        """
+        from safefs.drivers.archives import pack
+
+        self._check_open()
+        is_path = isinstance(to, str | bytes | os.PathLike | DiskPath | Disk)
+        several = isinstance(paths, list | tuple)
+        given = cast("Sequence[AnyPath]", paths if several else [paths])
+        sources = [self._path(path) for path in given]
+        within = not several and self._driver.lstat(sources[0]).kind == "directory"
+        return pack(
+            self._driver,
+            sources,
+            self._end(cast("AnyPath", to)) if is_path else cast("BinaryIO", to),
+            within=within,
+            word=format,
+            mtime=mtime,
+            hard_links=hard_links,
+            overwrite=overwrite,
+            budget=budget,
+            progress=progress,
+        )
+
     # How a path comes in
 
     def _check_open(self) -> None:

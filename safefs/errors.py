@@ -10,6 +10,7 @@ Exception
     ├── UnknownDiskError      KeyError         no disk of that name
     ├── MissingFolderError    FileNotFoundError  the folder of a disk does not exist
     ├── UnsafeFolderError     PermissionError  the folder of a disk is not one safefs will open
+    ├── ArchiveError          ValueError       no archive, a damaged one, or a member refused
     └── ConfigError           ValueError       safefs.toml, or an argument of Storage, is wrong
 
 Whatever else the operating system raises passes through unchanged: an ``OSError`` with its errno,
@@ -182,4 +183,23 @@ class ConfigError(SafefsError, ValueError):
         super().__init__(f"{source}: {key}: {reason}" if key else f"{source}: {reason}")
         self.source = source
         self.key = key
+        self.reason = reason
+
+
+class ArchiveError(SafefsError, ValueError):
+    """No archive, or not a whole one; or a member that is refused for what it is.
+
+    ``archive`` is the path of the archive as it was given, or None for a file object; ``member``
+    the name of the member as the archive has it, or None where the archive as a whole is wrong.
+    A member that leaves the place it is unpacked to is ``EscapeError`` instead.
+    """
+
+    _fields = ("archive", "member", "reason")
+
+    def __init__(self, archive: str | None, member: str | None, reason: str) -> None:
+        what = "the archive" if archive is None else f"the archive {archive!r}"
+        whom = "" if member is None else f", member {member!r}"
+        super().__init__(f"{what}{whom}: {reason}")
+        self.archive = archive
+        self.member = member
         self.reason = reason

@@ -55,21 +55,26 @@ class TreeReport(Frozen):
     """All steps in order; ``entries`` is how many were carried out, ``bytes`` of how much content.
 
     A dry run gives the same report as the real run on the same tree, and changes nothing.
+
+    ``collisions``, of an archive that was unpacked: pairs of names that a file system which ignores
+    case, or normalises Unicode, would take for one.
     """
 
-    __slots__ = ("entries", "bytes", "steps")  # noqa: RUF023  (the order of the constructor)
+    __slots__ = ("entries", "bytes", "steps", "collisions")  # noqa: RUF023  (the order of the constructor)
 
     entries: int
     bytes: int
     steps: tuple[Step, ...]
+    collisions: tuple[tuple[str, str], ...]
 
     def __init__(
         self,
         entries: int,
         bytes: int,  # noqa: A002  (the field's own name)
         steps: tuple[Step, ...],
+        collisions: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        self._set(entries=entries, bytes=bytes, steps=steps)
+        self._set(entries=entries, bytes=bytes, steps=steps, collisions=collisions)
 
 
 class Record:
@@ -91,6 +96,6 @@ class Record:
         """How many of the steps were carried out."""
         return sum(step[0] != "skip" for step in self.steps)
 
-    def report(self) -> TreeReport:
+    def report(self, collisions: tuple[tuple[str, str], ...] = ()) -> TreeReport:
         steps = tuple([tuple.__new__(Step, step) for step in self.steps])
-        return TreeReport(self.entries, self.bytes, steps)
+        return TreeReport(self.entries, self.bytes, steps, collisions)

@@ -11,6 +11,7 @@ import pytest
 
 from safefs import errors
 from safefs.errors import (
+    ArchiveError,
     BudgetError,
     ConfigError,
     EscapeError,
@@ -43,6 +44,8 @@ _ALL: list[SafefsError] = [
     UnknownDiskError("musik", ()),
     MissingFolderError("music", "/home/a/Music"),
     UnsafeFolderError("music", "/", "is above home"),
+    ArchiveError("a.tar", "a/b", "it is a device"),
+    ArchiveError(None, None, "it ends too early"),
     ConfigError("safefs.toml", "disks.a", "is no table"),
     ConfigError("safefs.toml", "", "is no TOML"),
 ]
@@ -55,10 +58,23 @@ _KINDS: dict[type[SafefsError], tuple[type[BaseException], int | None]] = {
     UnknownDiskError: (KeyError, None),
     MissingFolderError: (FileNotFoundError, ENOENT),
     UnsafeFolderError: (PermissionError, EACCES),
+    ArchiveError: (ValueError, None),
     ConfigError: (ValueError, None),
 }
 _FACTS = ("errno", "strerror", "filename", "filename2", "path", "reason", "component", "rule")
-_MORE = ("name", "known", "disk", "source", "key", "args", "__notes__", "limit", "maximum")
+_MORE = (
+    "name",
+    "known",
+    "disk",
+    "source",
+    "key",
+    "args",
+    "__notes__",
+    "limit",
+    "maximum",
+    "archive",
+    "member",
+)
 
 
 def _facts(error: SafefsError) -> dict[str, object]:

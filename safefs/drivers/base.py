@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+    from safefs.archive.members import Place
     from safefs.operations.files import Mode
+    from safefs.operations.harvesting import Produce
     from safefs.operations.job import Job
     from safefs.operations.survey import Describe, Level
     from safefs.paths import RelPath
@@ -307,6 +309,17 @@ class Driver(Protocol):
 
     def symlink(self, text: str, path: RelPath) -> None:
         """Make a link; ENOTSUP where there are none."""
+
+    def bed(self, path: RelPath, *, draft: bool) -> Place:
+        """Where the members of an archive go: beneath a directory, and none beyond.
+
+        With ``draft`` nobody sees them until they are published, all at once where the directory is
+        still to be made; without, the directory is made at once where it is missing. The caller
+        closes it.
+        """
+
+    def harvest(self, path: RelPath) -> Iterator[Produce]:
+        """What there is at a path, and beneath it: each directory before what is in it, sorted."""
 
     def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
         """A driver of its own, on this directory or one beneath it, as ``Root.subroot``.

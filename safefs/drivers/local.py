@@ -13,8 +13,10 @@ from safefs.operations import (
     attributes,
     drafts,
     files,
+    harvesting,
     listing,
     names,
+    planting,
     removing,
     replace,
     survey,
@@ -28,6 +30,7 @@ from safefs.root import Root
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from safefs.operations.harvesting import Produce
     from safefs.policy import Policy
     from safefs.root import StrOrBytesPath
 
@@ -251,6 +254,17 @@ class LocalDriver:
 
     def symlink(self, text: str, path: RelPath) -> None:
         self._root.symlink(text, path)
+
+    def bed(self, path: RelPath, *, draft: bool) -> planting.Bed:
+        make = planting.DraftBed if draft else planting.bed
+        handle = self._root._handle  # noqa: SLF001  (one object)
+        return make(handle, path, self._most(), self._directory_mode)
+
+    def harvest(self, path: RelPath) -> Iterator[Produce]:
+        return harvesting.harvest(self._root._handle, path)  # noqa: SLF001  (one object)
+
+    def _most(self) -> int:
+        return 0o777 if self._file_mode is None else self._file_mode
 
     def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
         self.policy.check(path, writes=False)  # subroot asks only what resolving it asks

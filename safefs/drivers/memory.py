@@ -28,6 +28,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
 from safefs.audit import refused
 from safefs.drivers.base import Stat, is_absence, kind_of
 from safefs.drivers.fileobjects import binary, published
+from safefs.drivers.planting import DriverBed, harvested
 from safefs.errors import EscapeError, PolicyError, SameFileError
 from safefs.operations.parent import Blame
 from safefs.operations.replace import is_temporary
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
     from safefs.operations.files import Mode
+    from safefs.operations.harvesting import Produce
     from safefs.operations.job import Job
     from safefs.operations.survey import Describe
 
@@ -221,7 +223,7 @@ class MemoryDriver:
         mode: str,
         *,
         permissions: int | None = None,
-        durable: bool = False,  # noqa: ARG002
+        durable: bool = False,  # noqa: ARG002  (a tree in memory survives nothing)
     ) -> MemoryDraft:
         action = _action(mode)
         with self._lock:
@@ -348,7 +350,7 @@ class MemoryDriver:
         *,
         parents: bool,
         exist_ok: bool,
-        durable: bool = False,  # noqa: ARG002
+        durable: bool = False,  # noqa: ARG002  (a tree in memory survives nothing)
     ) -> None:
         with self._lock:
             self._check_open()
@@ -450,6 +452,49 @@ class MemoryDriver:
         with self._lock:
             self._place(path)
         raise _error(ENOTSUP, path)
+
+    def bed(self, path: RelPath, *, draft: bool) -> DriverBed:
+        if not draft:
+            self.mkdir(path, 0o777, parents=True, exist_ok=True)
+            return DriverBed(self.narrowed(path))
+        with self._lock:
+            self._check_open()
+            self.policy.check(path, writes=True)
+            there, new = settled(path.names, lambda names: self._is_entry(names, path))
+            if not isinstance(self._walked(there, path), _Directory):
+                raise _error(ENOTDIR, path)
+            top = RelPath(b"/".join([*there, *new]) or b".", path.shown)
+        policy = self.policy.replace(top_level_dot_entries="allow")
+        mode = S_IFDIR | 0o777 & ~_UMASK & self._directory_mode
+        tree = _Directory(mode)
+        return DriverBed(
+            self._over(tree, policy),
+            check=lambda: self._check_graft(top, tree),
+            publish=lambda: self._graft(top, tree),
+        )
+
+    def _check_graft(self, top: RelPath, tree: _Directory) -> None:
+        with self._lock:
+            self._check_open()
+            if not self._is_entry(top.names, top):
+                return
+            for name in tree.entries:
+                if name in self._directory(top).entries:
+                    raise FileExistsError(EEXIST, os.strerror(EEXIST), os.fsdecode(name))
+                if self._hides(self._directory(top), name):
+                    self._permitted(top.join(name))
+
+    def _graft(self, top: RelPath, tree: _Directory) -> None:
+        """What has grown beside takes its place, in one step for all who look."""
+        with self._lock:
+            self._check_graft(top, tree)
+            self.mkdir(top, 0o777, parents=True, exist_ok=True)
+            directory = self._directory(top)
+            for name, node in tree.entries.items():
+                directory.add(name, node)
+
+    def harvest(self, path: RelPath) -> Iterator[Produce]:
+        return harvested(self, path)
 
     def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
         with self._lock:

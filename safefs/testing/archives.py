@@ -67,6 +67,11 @@ class Archive:
             )
             for member in self.members
         ]
+        return Archive(self.kind, tuple(members)).pack_as_they_are()
+
+    def pack_as_they_are(self) -> bytes:
+        """The bytes of the archive, where no name and no target has a placeholder."""
+        members = list(self.members)
         return _tar(members) if self.kind == "tar" else _zip(members)
 
 

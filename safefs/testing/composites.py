@@ -7,7 +7,9 @@ succeeds where nobody attacks. What an operation returns is what came back, as p
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -311,6 +313,46 @@ _add(
     deepen=_abandon_drafts,
     finds_drafts=True,
 )
+
+
+def _packed(**contents: bytes) -> bytes:
+    """A tar of files, and of a link among them with a file through it."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in contents.items():
+            info = tarfile.TarInfo(name.replace("__", "/"))
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+        for name, kind, target in (
+            ("in", tarfile.SYMTYPE, "one"),
+            ("in/g", tarfile.REGTYPE, ""),
+            ("h", tarfile.LNKTYPE, "in/g"),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            tar.addfile(info, io.BytesIO())
+    return packed.getvalue()
+
+
+_ARCHIVE = _packed(one__f=b"more")
+
+
+def _extracted(into: str, **how: bool) -> Act:
+    return lambda disk: disk.extract(io.BytesIO(_ARCHIVE), into, **how).steps
+
+
+def _repacked(disk: Disk) -> object:
+    packed = io.BytesIO()
+    disk.archive("way/sub", packed, format="tar")
+    return packed.getvalue()
+
+
+_add("Disk.extract", _extracted("way/new"), Disk, dangerous=True)
+_add("Disk.extract with parents", _extracted("a/d/new/er"), Disk)
+_add("Disk.extract beside what is there", _extracted("a/d"), Disk)
+_add("Disk.extract in part", _extracted("way/sub", partial=True), Disk)
+_add("Disk.archive", lambda disk: disk.archive("a/d/sub", "way/new/s.tar").steps, Disk)
+_add("Disk.archive into a file object", _repacked, Disk)
 
 
 def _driver(directory: str) -> AbstractContextManager[LocalDriver]:

@@ -29,6 +29,7 @@ from safefs.drivers.base import Stat
 from safefs.errors import BudgetError, EscapeError, InvalidPathError, PolicyError, SameFileError
 from safefs.policy import Policy
 from safefs.report import Step
+from safefs.testing.archives import Archive, Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +49,10 @@ LAYOUT = {
     "sub/deep/c.bin": bytes(range(256)) * 300,
 }
 EMPTY_DIRECTORY = "void"
+
+_AN_ARCHIVE = Archive(
+    "tar", (Member("d", "directory"), Member("d/f", content=b"new"))
+).pack_as_they_are()
 
 # Every method that takes a path, by what is asked of it. Each is called with (disk, path).
 ASKS: dict[str, Call] = {
@@ -77,6 +82,7 @@ LISTS: dict[str, Call] = {
     "directories": lambda disk, path: disk.directories(path),
     "all_directories": lambda disk, path: disk.all_directories(path),
     "scoped": lambda disk, path: disk.scoped(path).close(),
+    "archive": lambda disk, path: disk.archive(path, io.BytesIO(), format="zip"),
 }
 WRITES: dict[str, Call] = {
     "put": lambda disk, path: disk.put(path, b"new"),
@@ -90,6 +96,7 @@ WRITES: dict[str, Call] = {
     "open atomically": lambda disk, path: disk.open(path, "wb", atomic=True).close(),
     "copy to": lambda disk, path: disk.copy("empty", path),
     "move to": lambda disk, path: disk.move("empty", path),
+    "archive to": lambda disk, path: disk.archive("sub", path, format="zip"),
 }
 CHANGES: dict[str, Call] = {
     "open to update": lambda disk, path: disk.open(path, "r+b").close(),
@@ -97,11 +104,14 @@ CHANGES: dict[str, Call] = {
     "copy from": lambda disk, path: disk.copy(path, "copied"),
     "move from": lambda disk, path: disk.move(path, "moved"),
     "set_visibility": lambda disk, path: disk.set_visibility(path, "private"),
+    "extract from": lambda disk, path: disk.extract(path, "extracted"),
 }
 DIRECTORY_CHANGES: dict[str, Call] = {
     "make_directory": lambda disk, path: disk.make_directory(path),
     "delete_directory": lambda disk, path: disk.delete_directory(path),
     "sweep": lambda disk, path: disk.sweep(path),
+    "extract": lambda disk, path: disk.extract(io.BytesIO(_AN_ARCHIVE), path),
+    "extract in part": lambda disk, path: disk.extract(io.BytesIO(_AN_ARCHIVE), path, partial=True),
     "copy_tree from": lambda disk, path: disk.copy_tree(path, "copied"),
     "move_tree from": lambda disk, path: disk.move_tree(path, "moved"),
     "sync_to": lambda disk, path: disk.sync_to(disk / "synced", source=path),
@@ -114,6 +124,7 @@ NOT_ASKED = {name: call for name, call in EVERY.items() if name not in ASKS}
 BETWEEN_DISKS = {
     *("copy to", "copy from", "move to", "move from"),
     *("copy_tree from", "move_tree from", "sync_to"),
+    *("archive to", "extract from"),
 }
 WITHOUT_PATH = {"close", "closed", "fs", "name", "policy", "read_only", "revoke", "with_policy"}
 

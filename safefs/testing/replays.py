@@ -14,6 +14,7 @@ entries in /proc. Run a subject that you do not trust as an unprivileged user.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -25,9 +26,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from safefs.disk import Disk
+from safefs.drivers.local import LocalDriver
 from safefs.errors import SafefsError
 from safefs.policy import Policy
 from safefs.root import Root
+from safefs.testing import archives as packing
 from safefs.testing.mounts import in_own_mounts, may_mount
 from safefs.testing.scratch import Scratch, build, filled, snapshot
 
@@ -120,6 +124,8 @@ class Subject(Protocol):
     def copy(self, source: str, target: str) -> None: ...
     def chmod(self, path: str, mode: int) -> None: ...
     def list(self, path: str) -> Iterable[str]: ...
+    def extract_tar(self, archive: bytes, into: str) -> None: ...
+    def extract_zip(self, archive: bytes, into: str) -> None: ...
     def close(self) -> None: ...
 
 
@@ -165,6 +171,13 @@ class RootSubject:
         else:
             self._root.copy(source, target)
 
+    def extract_tar(self, archive: bytes, into: str) -> None:
+        """As a disk on this root does, which tells the format by the content."""
+        with Disk._over(LocalDriver(self._root.subroot("."))) as disk:  # noqa: SLF001
+            disk.extract(io.BytesIO(archive), into)
+
+    extract_zip = extract_tar
+
 
 def load() -> list[Case]:
     """All published cases, in the order of the file."""
@@ -180,8 +193,6 @@ def runnable(case: Case) -> str | None:
     """Why this case cannot be tried here, or None where it can."""
     if case.platform == "windows":
         return "needs Windows"
-    if case.archive is not None:
-        return "needs the unpacking of archives, which safefs does not do yet"
     for lacking in filter(None, map(_lacks, case.requires)):
         return lacking
     if case.policy not in _POLICIES:
@@ -413,6 +424,10 @@ class _Trial:
             return _walked(subject, args[0], read_files=args[1].get("read_files", False))
         if op in ("list", "glob"):
             return list(getattr(subject, op)(args[0]))
+        if op in ("extract_tar", "extract_zip"):
+            packed = _packed(self.case.archive or {}, self.scratch)
+            getattr(subject, op)(packed, args[1])
+            return None
         if op in ("append", "create"):
             args = [args[0], args[1].encode()]
         answer: Answer = getattr(subject, op)(*args)
@@ -479,6 +494,23 @@ class _Trial:
         if one.likeness == other.likeness:
             return None
         return f"tells what is there from what is not: {one.said} but {other.said}"
+
+
+def _packed(archive: Mapping[str, Any], scratch: Scratch) -> bytes:
+    """The archive of a case, which no tool for honest ones would write."""
+    members = [
+        packing.Member(
+            member["name"],
+            _KINDS[member["type"]],
+            member.get("target", ""),
+            member.get("content", "").encode(),
+        )
+        for member in archive["members"]
+    ]
+    return packing.Archive(archive["format"], tuple(members)).pack(scratch)
+
+
+_KINDS = {"file": "file", "dir": "directory", "symlink": "symlink", "hardlink": "hard link"}
 
 
 def _walked(subject: Subject, top: str, *, read_files: bool) -> list[object]:

@@ -1,0 +1,96 @@
+"""What a member may be called. Pure: names to names, or a refusal that says why."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from safefs.audit import refused
+from safefs.errors import ArchiveError, EscapeError
+from safefs.operations.replace import is_temporary
+from safefs.paths import RelPath
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def settled_name(archive: str | None, name: str, *, is_directory: bool) -> RelPath:
+    """The path of a member beneath the place it is unpacked to; ``.`` is the place itself.
+
+    ``./`` before it, ``/./`` in it and, for a directory, ``/`` behind it say nothing and go. What
+    leaves, or would on any system, is ``EscapeError``: an absolute name, a drive letter, ``..``
+    that goes above. What means different things to different programs, or nothing, is
+    ``ArchiveError``: a backslash, NUL, ``..`` elsewhere, no name at all, the name of a draft.
+    """
+    where = "a member's name"
+    _check_text(archive, name, name, where)
+    _check_roots(name, name)
+    names = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in names:
+        _refuse_dots(archive, name, names)
+    if name.endswith("/") and not is_directory:
+        raise ArchiveError(archive, name, "what is no directory has a name that ends in '/'")
+    if any(is_temporary(part) for part in names):
+        raise ArchiveError(archive, name, "it has the name of a draft, which listings hide")
+    path = RelPath.parse("/".join(names) or ".")
+    return RelPath(path.raw, name)
+
+
+def check_target(archive: str | None, member: str, target: str) -> None:
+    """The text of a symbolic link, as far as text can be judged; the rest is the kernel's."""
+    _check_text(archive, member, target, "the text of its link")
+    if target[:1] == "/":
+        raise refused(EscapeError(member, target, EscapeError.ABSOLUTE_LINK))
+    _check_roots(member, target)
+    RelPath.parse(target)
+
+
+def _check_text(archive: str | None, member: str, text: str, where: str) -> None:
+    if not text:
+        raise ArchiveError(archive, member, f"{where} is empty")
+    if "\0" in text:
+        raise ArchiveError(archive, member, f"{where} holds NUL")
+    if "\\" in text:
+        raise ArchiveError(archive, member, f"{where} holds a backslash, which parts names or not")
+
+
+def _check_roots(member: str, text: str) -> None:
+    if text[:1] == "/":
+        raise refused(EscapeError(member, None, EscapeError.ABSOLUTE_PATH))
+    if text[1:2] == ":" and text[0].isascii() and text[0].isalpha():
+        raise refused(EscapeError(member, text[:2], EscapeError.ABSOLUTE_PATH))
+
+
+def _refuse_dots(archive: str | None, name: str, names: list[str]) -> None:
+    depth = 0
+    for part in names:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            raise refused(EscapeError(name, "..", EscapeError.ABOVE_ROOT))
+    raise ArchiveError(archive, name, "its name holds '..'")
+
+
+class Spellings:
+    """Finds names that some file systems take for one: by case, or by Unicode normalisation."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, str] = {}
+
+    def collisions(self, path: RelPath) -> Iterator[tuple[str, str]]:
+        """(the name met first, this one), for the path and each directory on its way."""
+        text = path.text
+        at = 0
+        while at < len(text):
+            at = text.find("/", at + 1) if "/" in text[at + 1 :] else len(text)
+            prefix = text[:at]
+            first = self._seen.setdefault(_folded(prefix), prefix)
+            if first != prefix:
+                yield first, prefix
+
+
+def _folded(text: str) -> str:
+    """Normalised on both sides of folding: either may undo the other (Unicode 3.13, D145)."""
+    if text.isascii():
+        return text.lower()
+    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
+    return unicodedata.normalize("NFC", folded)

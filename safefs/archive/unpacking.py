@@ -1,0 +1,277 @@
+"""Members become entries of a place, each judged before it is made and all links again at the end.
+
+Nothing here knows of descriptors: that no path leaves is the place's, which resolves each anew.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EEXIST, EPERM
+from typing import TYPE_CHECKING
+
+from safefs.archive import tars, zips
+from safefs.archive.limits import SMALL
+from safefs.archive.rules import Spellings, check_target, settled_name
+from safefs.archive.sources import Source
+from safefs.audit import refused
+from safefs.budget import Spending
+from safefs.errors import ArchiveError, EscapeError, InvalidPathError, PolicyError
+from safefs.paths import RelPath
+from safefs.report import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO
+
+    from safefs.archive.members import Member, Place
+    from safefs.budget import Budget
+    from safefs.progress import Meter
+    from safefs.report import Action, TreeReport
+
+    OnError = Callable[[OSError | ValueError], object]
+
+_PERMISSIONS = 0o777  # set-id bits and the sticky bit are not an archive's to give
+
+
+class Unpacking:
+    """One archive on its way into one place.
+
+    ``overwrite`` replaces files and links that the place had before, ``latest`` those of earlier
+    members. ``portable``: names that some file systems take for one are refused, and otherwise only
+    reported. ``dry_run`` makes entries without content, and publishes nothing.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        budget: Budget,
+        meter: Meter,
+        *,
+        name: str | None = None,
+        overwrite: bool = False,
+        latest: bool = False,
+        portable: bool = False,
+        dry_run: bool = False,
+        on_error: OnError | None = None,
+    ) -> None:
+        self._place = place
+        self._name = name
+        self._spending = Spending(budget)
+        self._overwrite = overwrite
+        self._latest = latest
+        self._portable = portable
+        self._dry_run = dry_run
+        self._meter = meter
+        self._on_error = on_error
+        self._record = Record()
+        self._spellings = Spellings()
+        self._collisions: list[tuple[str, str]] = []
+        self._links: list[tuple[RelPath, str]] = []
+
+    def run(self, file: BinaryIO) -> TreeReport:
+        """Read all of it, make all of it, publish it; the report."""
+        source = Source(file, self._name)
+        for member in zips.members(source) if source.is_zip else tars.members(source):
+            self._take(source, member)
+        self._judge_links()
+        report = self._record.report(tuple(self._collisions))
+        if self._dry_run:
+            self._place.check()
+        else:
+            self._place.publish()
+        return report
+
+    def _take(self, source: Source, member: Member) -> None:
+        before = self._record.bytes
+        content = self._counted(source, member)
+        try:
+            path = settled_name(self._name, member.name, is_directory=member.kind == "directory")
+            self._spending.entry(member.name, 0 if path.raw == b"." else len(path.names))
+            if path.raw != b".":
+                self._make(member, path, content)
+            elif member.kind != "directory":
+                raise ArchiveError(self._name, member.name, "its name is that of the top itself")
+        except _Passed as passed:
+            raise passed.cause from None
+        except _REFUSALS as error:
+            self._pass_over(member, error)
+            if member.kind == "file":
+                for _ in content:
+                    pass  # it counts, and what comes behind it is found behind it
+        self._meter.advance(member.name, size=self._record.bytes - before)
+
+    def _pass_over(self, member: Member, error: OSError | ValueError) -> None:
+        if self._on_error is None:
+            raise error
+        self._on_error(error)
+        self._record.add("skip", member.name, member.kind)
+
+    def _counted(self, source: Source, member: Member) -> Iterator[bytes]:
+        """The content, as it comes; what the archive says of its size is never asked."""
+        spending = self._spending
+        if member.kind != "file":
+            return
+        try:
+            for chunk in member.read():
+                spending.add(member.name, len(chunk))
+                if spending.bytes > SMALL:
+                    spending.unpacked(member.name, source.packed)
+                yield chunk
+        except (OSError, ValueError) as error:
+            raise _Passed(error) from error
+
+    def _make(self, member: Member, path: RelPath, content: Iterator[bytes]) -> None:
+        for first, second in self._spellings.collisions(path):
+            if self._portable:
+                reason = f"some systems take it for {first!r}"
+                raise refused(PolicyError(second, "portable_names", reason))
+            self._collisions.append((first, second))
+        if member.kind == "directory":
+            self._make_directory(member, path)
+        elif member.kind == "file":
+            self._make_file(member, path, content)
+        elif member.kind == "symlink":
+            self._make_symlink(member, path)
+        elif member.kind == "link":
+            self._make_link(member, path)
+        else:
+            raise ArchiveError(self._name, member.name, f"it is {member.what}")
+
+    def _make_directory(self, member: Member, path: RelPath) -> None:
+        mode = None if member.mode is None else member.mode & _PERMISSIONS
+        try:
+            new = self._place.mkdir(path, mode)
+        except FileExistsError:
+            raise self._duplicate(path) from None
+        self._record.add("create" if new else "update", path.text, "directory")
+
+    def _make_file(self, member: Member, path: RelPath, content: Iterator[bytes]) -> None:
+        mode = None if member.mode is None else member.mode & _PERMISSIONS
+        action = self._make_room(path)
+        size = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal size
+            for chunk in content:
+                size += len(chunk)
+                if not self._dry_run:
+                    yield chunk
+
+        try:
+            self._place.create(path, counted(), mode, member.mtime_ns)
+        except FileExistsError:
+            raise self._duplicate(path) from None
+        self._record.add(action, path.text, "file", size)
+
+    def _make_symlink(self, member: Member, path: RelPath) -> None:
+        check_target(self._name, member.name, member.target)
+        action = self._make_room(path)
+        try:
+            self._place.symlink(member.target, path)
+        except FileExistsError:
+            raise self._duplicate(path) from None
+        try:
+            self._leads(path)
+        except EscapeError:
+            self._place.remove(path)
+            raise
+        self._links.append((path, member.target))
+        self._record.add(action, path.text, "symlink")
+
+    def _make_link(self, member: Member, path: RelPath) -> None:
+        target = settled_name(self._name, member.target, is_directory=False)
+        source = RelPath(target.raw, member.name)
+        if target.raw == path.raw:
+            raise ArchiveError(self._name, member.name, "it is a hard link to itself")
+        try:
+            ours = self._place.made(source)
+        except FileNotFoundError:
+            ours = False
+        if not ours:
+            reason = f"it is a hard link to {member.target!r}, which is no file of this archive"
+            raise ArchiveError(self._name, member.name, reason)
+        action = self._make_room(path)
+        try:
+            self._place.link(source, path)
+        except FileExistsError:
+            raise self._duplicate(path) from None
+        except PermissionError as error:
+            if error.errno != EPERM:
+                raise
+            reason = f"it is a hard link to {member.target!r}, which is a link or a directory"
+            raise ArchiveError(self._name, member.name, reason) from error
+        self._record.add(action, path.text, "link")
+
+    def _make_room(self, path: RelPath) -> Action:
+        """Remove what may be replaced by a file or link of this name."""
+        if not (self._latest or self._overwrite):
+            return "create"
+        try:
+            ours = self._place.made(path)
+        except FileNotFoundError:
+            return "create"
+        if not (self._latest if ours else self._overwrite):
+            return "create"  # making it says what is wrong
+        self._place.remove(path)
+        return "replace"
+
+    def _duplicate(self, path: RelPath) -> OSError | ValueError:
+        """What to say of a name that is taken: by this archive, or by what was there before."""
+        try:
+            ours = self._place.made(path)
+        except OSError:
+            ours = False
+        if ours:
+            reason = "another member has its name, or one that this file system takes for it"
+            return ArchiveError(self._name, os.fsdecode(path.shown), reason)
+        return FileExistsError(EEXIST, os.strerror(EEXIST), path.shown)
+
+    # Links
+
+    def _leads(self, path: RelPath) -> bool:
+        try:
+            return self._place.leads(path)
+        except EscapeError as error:
+            member = os.fsdecode(path.shown)
+            raise EscapeError(member, error.component, error.reason) from error
+
+    def _judge_links(self) -> None:
+        """Once all is there: a link leads to something inside, or dangles inside whatever comes.
+
+        A link to what does not exist yet may have no ``..`` behind the first name that is missing:
+        who makes that name, as a link, decides where it leads.
+        """
+        for path, target in self._links:
+            try:
+                if not self._leads(path):
+                    self._judge_dangling(path, target)
+            except EscapeError as error:
+                if self._on_error is None:
+                    raise
+                self._on_error(error)
+                self._place.remove(path)
+                self._record.add("skip", path.text, "symlink")
+            except FileNotFoundError:
+                pass  # it was replaced by a later member
+
+    def _judge_dangling(self, path: RelPath, target: str) -> None:
+        names = os.fsencode(target).split(b"/")
+        above = path.split()[0].rstrip(b"/")
+        for at in range(1, len(names) + 1):
+            way = RelPath(b"/".join([above, *names[:at]] if above else names[:at]), path.shown)
+            if not self._leads(way):
+                if b".." in names[at:]:
+                    raise refused(EscapeError(path.shown, "..", EscapeError.OUTSIDE))
+                return
+
+
+class _Passed(Exception):  # noqa: N818  (what happened)
+    """An error of the archive itself, on its way out of the place that wanted the content."""
+
+    def __init__(self, cause: OSError | ValueError) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+# What may be wrong with one member alone.
+_REFUSALS = (EscapeError, PolicyError, InvalidPathError, ArchiveError, FileExistsError)

@@ -1,0 +1,602 @@
+"""Archives that attack whoever unpacks them: nothing outside is touched, and nothing is left."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import os
+import struct
+import tarfile
+import time
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+
+from safefs import ArchiveError, Budget, BudgetError, Disk, EscapeError, PolicyError, SafefsError
+from safefs.policy import Policy
+from safefs.testing.archives import Archive, Member
+from safefs.testing.scratch import Scratch, snapshot
+from safefs.testing.strategies import archives
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LINK, FILE, DIRECTORY, HARD = "symlink", "file", "directory", "hard link"
+
+
+def _members(*rows: tuple[str, ...]) -> tuple[Member, ...]:
+    """(name, kind, target): the content of a file says where it came from."""
+    return tuple(
+        Member(row[0], row[1] if len(row) > 1 else FILE, row[2] if len(row) > 2 else "", b"pwned")
+        if len(row) < 2 or row[1] == FILE
+        else Member(row[0], row[1], row[2] if len(row) > 2 else "")
+        for row in rows
+    )
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Scratch:
+    made = Scratch.make(tmp_path)
+    (made.root / "x").mkdir()
+    (made.root / "x" / "old").write_text("old\n")
+    made.remember()
+    return made
+
+
+def _refused(scratch: Scratch, packed: bytes, into: str, **more: Any) -> BaseException:
+    """The error of an extraction that changes nothing anywhere."""
+    before = _content(scratch)
+    with Disk(scratch.root) as disk:
+        with pytest.raises((SafefsError, OSError)) as refusal:
+            disk.extract(io.BytesIO(packed), into, **more)
+        assert disk.sweep(older_than=-60) == []
+    assert _content(scratch) == before
+    assert scratch.changes() == []
+    return refusal.value
+
+
+def _content(scratch: Scratch) -> dict[str, object]:
+    """Names, kinds, modes and bytes beneath the root; not the times, which a draft changes."""
+    found = snapshot(scratch.root)
+    return {
+        path: (os.lstat(path).st_mode, Path(path).read_bytes() if os.path.isfile(path) else None)
+        for path in found
+    }
+
+
+# -- python's own, and zip slip -------------------------------------------------------------------
+
+ROWS: dict[str, tuple[type[Exception], tuple[Member, ...]]] = {
+    "CVE-2007-4559, a name with dots": (EscapeError, _members(("../../outside/victim.txt",))),
+    "CVE-2007-4559, a name from the root": (EscapeError, _members(("{outside}/victim.txt",))),
+    "CVE-2024-12718, a directory above": (EscapeError, _members(("..", DIRECTORY))),
+    "CVE-2024-12718, a directory above by way of one": (
+        EscapeError,
+        _members(("d", DIRECTORY), ("d/../../../outside/dir", DIRECTORY)),
+    ),
+    "CVE-2024-12718, a directory through a link": (
+        EscapeError,
+        _members(("l", LINK, "../../outside"), ("l/dir", DIRECTORY)),
+    ),
+    "CVE-2025-4138, a link whose text changes when it is normalised": (
+        EscapeError,
+        _members(("d", DIRECTORY), ("d/up", LINK, "."), ("d/e", LINK, "up/up/../../../outside")),
+    ),
+    "CVE-2025-4330, the same, and a file through it": (
+        EscapeError,
+        _members(
+            ("d", DIRECTORY),
+            ("d/up", LINK, "."),
+            ("d/e", LINK, "up/up/../../../../outside"),
+            ("d/e/victim.txt",),
+        ),
+    ),
+    "CVE-2026-11940, a hard link to a link, at another depth": (
+        ArchiveError,
+        _members(
+            ("a/b", DIRECTORY),
+            ("outside", DIRECTORY),
+            ("outside/victim.txt",),
+            ("a/b/s", LINK, "../../outside/victim.txt"),
+            ("s2", HARD, "a/b/s"),
+            ("s2",),
+        ),
+    ),
+    "CVE-2026-19672, out and back again": (
+        EscapeError,
+        _members(("../evil/../x/sub/file",)),
+    ),
+    "CVE-2001-1267, a file through a link": (
+        EscapeError,
+        _members(("l", LINK, "../../outside"), ("l/new.txt",)),
+    ),
+    "a link with an absolute target": (EscapeError, _members(("l", LINK, "{outside}"))),
+    "a link that comes to lead out by a later one": (
+        EscapeError,
+        _members(("l", LINK, "m/../../outside"), ("d", DIRECTORY), ("m", LINK, "d")),
+    ),
+    "a dangling link with dots behind what is missing": (
+        EscapeError,
+        _members(
+            ("l", LINK, "gone/../../../outside"),
+        ),
+    ),
+    "a link to the directory above": (
+        EscapeError,
+        _members(
+            ("l", LINK, ".."),
+        ),
+    ),
+    "a link to what was there before, one above": (EscapeError, _members(("l", LINK, "../x/old"))),
+    "a name with a drive": (EscapeError, _members(("C:/Windows/x.dll",))),
+    "a name with a drive and no root": (EscapeError, _members(("c:x.dll",))),
+    "a link to a drive": (EscapeError, _members(("l", LINK, "C:/Windows"))),
+    "a share": (EscapeError, _members(("//server/share/x",))),
+    "a share with backslashes": (ArchiveError, _members(("\\\\server\\share\\x",))),
+    "dots with backslashes": (ArchiveError, _members(("..\\..\\outside\\victim.txt",))),
+    "dots that stay inside": (ArchiveError, _members(("a/../b",))),
+    "one name twice": (ArchiveError, _members(("a",), ("a",))),
+    "one name twice, in two spellings": (ArchiveError, _members(("a/b",), ("./a//b",))),
+    "one name twice, through a link": (
+        ArchiveError,
+        _members(("d/f",), ("l", LINK, "d"), ("l/f",)),
+    ),
+    "a directory where a link is": (
+        ArchiveError,
+        _members(("d", DIRECTORY), ("l", LINK, "d"), ("l", DIRECTORY)),
+    ),
+    "a file where a link is": (ArchiveError, _members(("d/f",), ("l", LINK, "d/f"), ("l",))),
+    "a link where a directory is": (ArchiveError, _members(("l/f",), ("l", LINK, "."))),
+    "a file beneath a file": (NotADirectoryError, _members(("a",), ("a/b",))),
+    "the name of a draft": (ArchiveError, _members((".safefs-0123456789abcdef.tmp",))),
+    "a file that is the top": (ArchiveError, _members((".",))),
+}
+TAR_ROWS: dict[str, tuple[type[Exception], tuple[Member, ...]]] = {
+    "a hard link to the outside": (
+        EscapeError,
+        _members(("h", HARD, "../../outside/victim.txt"), ("h",)),
+    ),
+    "a hard link to an absolute name": (
+        EscapeError,
+        _members(
+            ("h", HARD, "{outside}/victim.txt"),
+        ),
+    ),
+    "a hard link to what was there before": (ArchiveError, _members(("h", HARD, "old"))),
+    "a hard link to a file through a link": (
+        EscapeError,
+        _members(("l", LINK, "../../outside"), ("h", HARD, "l/victim.txt")),
+    ),
+    "a hard link to a directory": (ArchiveError, _members(("d", DIRECTORY), ("h", HARD, "d"))),
+    "a hard link to itself": (ArchiveError, _members(("h", HARD, "h"))),
+    "a FIFO": (ArchiveError, _members(("f", "fifo"))),
+    "a device": (ArchiveError, _members(("f", "character device"))),
+    "a disk": (ArchiveError, _members(("f", "block device"))),
+}
+CASES = [
+    pytest.param(kind, name, *row, id=f"{kind}-{name}")
+    for kind, rows in (("tar", ROWS | TAR_ROWS), ("zip", ROWS))
+    for name, row in rows.items()
+    # tarfile itself takes the slash from the name of what is no directory
+    if not (kind == "zip" and any(member.kind == HARD for member in row[1]))
+]
+
+
+@pytest.mark.parametrize("into", ["x", "new/place"])
+@pytest.mark.parametrize(("kind", "name", "error", "members"), CASES)
+def test_an_archive_that_attacks_is_refused_and_leaves_nothing(
+    scratch: Scratch,
+    resolver: str,
+    kind: str,
+    name: str,
+    error: type[Exception],
+    members: tuple[Member, ...],
+    into: str,
+) -> None:
+    packed = Archive(kind, members).pack(scratch)
+    refusal = _refused(scratch, packed, into)
+    assert isinstance(refusal, error), f"{name}: {refusal!r}"
+    said = getattr(refusal, "filename", None) or getattr(refusal, "member", None)
+    assert said, "the member is named"
+
+
+@pytest.mark.parametrize(("kind", "name", "error", "members"), CASES)
+def test_in_part_it_is_refused_too_and_nothing_outside_is_touched(
+    scratch: Scratch,
+    resolver: str,
+    kind: str,
+    name: str,
+    error: type[Exception],
+    members: tuple[Member, ...],
+) -> None:
+    packed = Archive(kind, members).pack(scratch)
+    with Disk(scratch.root) as disk:
+        with pytest.raises((SafefsError, OSError)) as refusal:
+            disk.extract(io.BytesIO(packed), "x", partial=True)
+        assert isinstance(refusal.value, error)
+        assert disk.get("x/old") == b"old\n"
+        assert disk.sweep(older_than=-60) == []
+    assert scratch.changes() == []
+
+
+@pytest.mark.parametrize(("kind", "name", "error", "members"), CASES)
+def test_a_refused_member_is_left_out_where_errors_are_handed_on(
+    scratch: Scratch, kind: str, name: str, error: type[Exception], members: tuple[Member, ...]
+) -> None:
+    """CVE-2025-4435: tarfile extracted what its filter refused, where errors were passed over."""
+    packed = Archive(kind, (*members, *_members(("honest",)))).pack(scratch)
+    errors: list[BaseException] = []
+    with Disk(scratch.root) as disk:
+        if error is NotADirectoryError:
+            return
+        report = disk.extract(io.BytesIO(packed), "new", on_error=errors.append)
+        assert disk.get("new/honest") == b"pwned"
+    assert errors
+    assert sum(step.action == "skip" for step in report.steps) == len(errors)
+    assert scratch.changes() == []
+
+
+def test_links_longer_than_a_path_lead_nowhere_else(scratch: Scratch, resolver: str) -> None:
+    """CVE-2025-4517: realpath gave up at PATH_MAX, and what it had not resolved was believed."""
+    long, steps = "d" * 247, "abcdefghijklmnop"
+    members, here = [], ""
+    for step in steps:
+        members.append(Member(f"{here}{long}", DIRECTORY))
+        members.append(Member(f"{here}{step}", LINK, long))
+        here = f"{here}{long}/"
+    way = "/".join(steps) + "/" + "l" * 254
+    members.append(Member(way, LINK, "../" * len(steps)))
+    members.append(Member("escape", LINK, f"{way}/../../outside"))
+    members.append(Member("escape/new.txt", content=b"pwned"))
+    packed = Archive("tar", tuple(members)).pack(scratch)
+    assert isinstance(_refused(scratch, packed, "x"), BudgetError)
+    refusal = _refused(scratch, packed, "x", budget=Budget())
+    assert isinstance(refusal, EscapeError | OSError)
+
+
+def test_no_owner_and_no_set_id_bit_comes_out_of_an_archive(tmp_path: Path) -> None:
+    """CVE-2026-4360: the owner of a hard link's target was the archive's."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, kind in (("f", tarfile.REGTYPE), ("h", tarfile.LNKTYPE), ("d", tarfile.DIRTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode, info.uid, info.gid = kind, 0o7755, 1234, 1234
+            info.linkname = "f" if name == "h" else ""
+            tar.addfile(info, io.BytesIO())
+    packed.seek(0)
+    with Disk(tmp_path) as disk:
+        disk.extract(packed, "x")
+    for name in "fhd":
+        found = (tmp_path / "x" / name).stat()
+        assert (found.st_uid, found.st_gid) == (os.geteuid(), os.getegid())
+        assert found.st_mode & 0o7000 == 0
+
+
+# -- what hits the reader --------------------------------------------------------------------------
+
+
+def _header(**fields: Any) -> bytes:
+    info = tarfile.TarInfo("a")
+    for name, value in fields.items():
+        setattr(info, name, value)
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def _with_size(header: bytes, field: bytes) -> bytes:
+    changed = header[:124] + field + header[136:148] + b" " * 8 + header[156:]
+    return changed[:148] + b"%06o\0 " % sum(changed) + changed[156:]
+
+
+END = bytes(1024)
+NEGATIVE = b"\xff" * 11 + b"\x00"
+PAX = b"".join([_header(name="p", type=tarfile.XHDTYPE, size=60_000), b"1" * 60_000, bytes(416)])
+READER: dict[str, bytes] = {
+    "CVE-2025-8194, a size below zero": _with_size(_header(), NEGATIVE) + END,
+    "CVE-2025-8194, a size that leads back to its own header": _with_size(
+        _header(), b"\xff" * 10 + b"\xfe\x00"
+    )
+    + END,
+    "CVE-2025-8194, a sparse file of size below zero": _with_size(
+        _header(type=tarfile.GNUTYPE_SPARSE), b"\xff" * 10 + b"\xfe\x00"
+    )
+    + END,
+    "CVE-2026-11972, a size far beyond the end": _with_size(
+        _header(), b"\x80" + (1 << 60).to_bytes(11, "big")
+    ),
+    "a directory of a size far beyond the end": _with_size(
+        _header(type=b"Z"), b"\x80" + (1 << 60).to_bytes(11, "big")
+    ),
+    "a header that claims gigabytes": _with_size(
+        _header(type=tarfile.GNUTYPE_LONGNAME), b"\x80" + (1 << 40).to_bytes(11, "big")
+    ),
+    "CVE-2024-6232, endless digits in a pax header": PAX + _header() + END,
+    "long names without end": _header(type=tarfile.GNUTYPE_LONGNAME, size=0) * 5000,
+    "CVE-2019-20907, a pax record of length zero": (
+        _header(type=tarfile.XHDTYPE, size=6) + b"0 a=b\n" + bytes(506) + _header() + END
+    ),
+    "no end": _header(),
+    "half an end": _header() + bytes(512),
+    "a broken header in the middle": _header() + b"x" * 512 + END,
+    "nothing": b"",
+    "one byte": b"x",
+    "text": b"this is no archive\n" * 100,
+    "a gzip of nothing": b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0",
+    "the magic of gzip alone": b"\x1f\x8b",
+    "the magic of bzip2 alone": b"BZh",
+    "the magic of xz alone": b"\xfd7zXZ\x00",
+    "the magic of zip alone": b"PK\x03\x04",
+    "xz with a dictionary of gigabytes": lzma.compress(
+        _header() + END,
+        filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READER)
+def test_what_hits_the_reader_is_one_error_and_no_hang(scratch: Scratch, name: str) -> None:
+    refusal = _refused(scratch, READER[name], "new")
+    assert isinstance(refusal, ArchiveError | BudgetError), repr(refusal)
+
+
+def test_a_number_that_is_no_time_is_none(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for moment in ("nan", "inf", "-inf", "1e300", "-5", "x"):
+            info = tarfile.TarInfo(f"f{moment}")
+            info.pax_headers = {"mtime": moment}
+            tar.addfile(info)
+    packed.seek(0)
+    with Disk(tmp_path) as disk:
+        assert disk.extract(packed).entries == 6
+
+
+# -- zip -------------------------------------------------------------------------------------------
+
+
+def _zip(**contents: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def test_an_encrypted_member_is_said_to_be_one(scratch: Scratch) -> None:
+    raw = bytearray(_zip(a=b"secret"))
+    raw[6] |= 1
+    raw[raw.index(b"PK\x01\x02") + 8] |= 1
+    refusal = _refused(scratch, bytes(raw), "new")
+    assert "encrypted" in str(refusal)
+    assert isinstance(refusal, ArchiveError)
+    assert refusal.member == "a"
+
+
+@pytest.mark.parametrize(
+    ("at", "what"), [(8, "method"), (14, "crc"), (18, "packed"), (22, "size"), (30, "name")]
+)
+def test_a_header_that_disagrees_with_the_directory_is_refused(
+    scratch: Scratch, at: int, what: str
+) -> None:
+    raw = bytearray(_zip(a=b"content of a file"))
+    raw[at] ^= 4
+    assert isinstance(_refused(scratch, bytes(raw), "new"), ArchiveError), what
+
+
+def test_members_that_overlap_are_refused(scratch: Scratch) -> None:
+    """The bomb of Fifield (2019), whose members all share one kernel."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", b"0" * 1000)
+        twin = zipfile.ZipInfo("a")
+        first = archive.getinfo("a")
+        for field in ("header_offset", "CRC", "compress_size", "file_size", "compress_type"):
+            setattr(twin, field, getattr(first, field))
+        archive.filelist.append(twin)
+    refusal = _refused(scratch, packed.getvalue(), "new")
+    assert "overlaps" in str(refusal)
+
+
+def test_what_stands_behind_a_zip_is_no_part_of_it(scratch: Scratch) -> None:
+    assert isinstance(_refused(scratch, _zip(a=b"x") + b"behind", "new"), ArchiveError)
+
+
+def test_a_name_with_nul_is_refused_and_not_cut(scratch: Scratch) -> None:
+    raw = _zip(aXb=b"x").replace(b"aXb", b"a\0b")
+    refusal = _refused(scratch, raw, "new")
+    assert "NUL" in str(refusal)
+
+
+def test_a_device_in_a_zip_is_refused(scratch: Scratch) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        info = zipfile.ZipInfo("f")
+        info.create_system, info.external_attr = 3, 0o010644 << 16
+        archive.writestr(info, b"")
+    assert isinstance(_refused(scratch, packed.getvalue(), "new"), ArchiveError)
+
+
+def test_lzma_in_a_zip_that_asks_for_gigabytes_is_refused(scratch: Scratch) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a", b"x" * 100)
+    raw = bytearray(packed.getvalue())
+    raw[30 + 1 + 5 : 30 + 1 + 9] = struct.pack("<L", 1 << 31)
+    assert "memory" in str(_refused(scratch, bytes(raw), "new"))
+
+
+# -- bombs -----------------------------------------------------------------------------------------
+
+
+def _tar(content: bytes, mode: str = "w:gz", count: int = 1) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode=mode) as tar:  # type: ignore[call-overload]
+        for number in range(count):
+            info = tarfile.TarInfo(f"f{number}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return packed.getvalue()
+
+
+ZEROS = bytes(32 << 20)
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz", "zip"])
+def test_what_swells_is_stopped_by_the_ratio_while_it_does(scratch: Scratch, kind: str) -> None:
+    packed = _zip(f=ZEROS) if kind == "zip" else _tar(ZEROS, f"w:{kind[4:]}")
+    refusal = _refused(scratch, packed, "new")
+    assert isinstance(refusal, BudgetError)
+    assert refusal.limit == "ratio"
+    with Disk(scratch.root) as disk:
+        disk.extract(io.BytesIO(packed), "new", budget=Budget())
+        assert disk.size(f"new/{'f' if kind == 'zip' else 'f0'}") == len(ZEROS)
+
+
+@pytest.mark.parametrize(
+    ("limit", "budget", "content", "count"),
+    [
+        ("bytes", Budget(bytes=9), b"0123456789", 1),
+        ("bytes", Budget(bytes=19), b"0123456789", 2),
+        ("entries", Budget(entries=2), b"", 3),
+        ("path_length", Budget(path_length=1), b"", 1),
+    ],
+)
+def test_what_is_beyond_the_budget_is_one_error(
+    scratch: Scratch, limit: str, budget: Budget, content: bytes, count: int
+) -> None:
+    refusal = _refused(scratch, _tar(content, count=count), "new", budget=budget)
+    assert isinstance(refusal, BudgetError)
+    assert refusal.limit == limit
+
+
+def test_a_depth_beyond_the_budget_is_one_error(scratch: Scratch) -> None:
+    packed = Archive("tar", _members(("a/b/c",))).pack(scratch)
+    assert isinstance(_refused(scratch, packed, "x", budget=Budget(depth=2)), BudgetError)
+
+
+def test_a_budget_of_zero_is_no_budget(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="more than zero"):
+        Budget(entries=0)
+    with Disk(tmp_path) as disk, pytest.raises(TypeError, match="budget is a Budget"):
+        disk.extract(io.BytesIO(_tar(b"")), budget=5)  # type: ignore[arg-type]
+
+
+def test_headers_without_end_are_stopped_too(scratch: Scratch) -> None:
+    """A pax header before each member is no content, and yet it is read."""
+    zeros = zlib.compressobj(wbits=31)
+    raw = zeros.compress(_header()) + zeros.compress(bytes(1024) + bytes(64 << 20)) + zeros.flush()
+    refusal = _refused(scratch, raw, "new")
+    assert isinstance(refusal, BudgetError)
+
+
+# -- names that some take for one ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("a", "A"),
+        ("d/f", "D/g"),
+        ("\u00e9", "e\u0301"),
+        ("stra\u00dfe", "STRASSE"),
+        ("k", "\u212a"),
+    ],
+)
+def test_names_that_some_take_for_one_are_reported_and_refused_where_names_are_portable(
+    scratch: Scratch, first: str, second: str
+) -> None:
+    packed = Archive("tar", _members((first,), (second,))).pack(scratch)
+    with Disk(scratch.root) as disk:
+        report = disk.extract(io.BytesIO(packed), "new")
+        top = first.partition("/")[0], second.partition("/")[0]
+        assert report.collisions[0] == top
+        assert len(disk.all_files("new")) == 2
+        portable = disk.with_policy(Policy(portable_names=True))
+        with portable, pytest.raises(PolicyError):
+            portable.extract(io.BytesIO(packed), "portable")
+    assert scratch.changes() == []
+
+
+def test_links_are_refused_where_the_policy_has_none(scratch: Scratch) -> None:
+    packed = Archive("tar", _members(("f",), ("l", LINK, "f"))).pack(scratch)
+    with Disk(scratch.root, policy=Policy(symlinks="never")) as disk:
+        with pytest.raises(PolicyError):
+            disk.extract(io.BytesIO(packed), "new")
+        assert disk.missing("new")
+
+
+def test_a_dot_entry_is_refused_where_the_top_has_none(scratch: Scratch) -> None:
+    policy = Policy(top_level_dot_entries="refuse")
+    packed = Archive("tar", _members(("f",), (".bashrc",))).pack(scratch)
+    with Disk(scratch.root, policy=policy) as disk:
+        for how in ({}, {"partial": True}):
+            with pytest.raises(PolicyError):
+                disk.extract(io.BytesIO(packed), "", **how)  # type: ignore[arg-type]
+        with pytest.raises(PolicyError):
+            disk.extract(io.BytesIO(packed), ".new")
+        disk.extract(io.BytesIO(packed), "new")
+        assert disk.get("new/.bashrc") == b"pwned"
+
+
+# -- generated -------------------------------------------------------------------------------------
+
+
+@settings(max_examples=3 * settings().max_examples)
+@given(archive=archives())
+def test_no_generated_archive_writes_outside_or_leaves_a_part(
+    tmp_path_factory: pytest.TempPathFactory, archive: Archive, hostile_counts: list[int]
+) -> None:
+    scratch = Scratch.make(tmp_path_factory.mktemp("generated"))
+    scratch.remember()
+    packed = archive.pack(scratch)
+    with Disk(scratch.root) as disk:
+        try:
+            disk.extract(io.BytesIO(packed), "new")
+        except (SafefsError, OSError, ValueError):
+            assert os.listdir(scratch.root) == []
+            hostile_counts[1] += 1
+        else:
+            _assert_inside(scratch.root / "new")
+        hostile_counts[0] += 1
+        assert scratch.changes() == []
+        try:
+            disk.extract(io.BytesIO(packed), "part", partial=True, duplicates="last")
+        except (SafefsError, OSError, ValueError):
+            pass
+        assert scratch.changes() == []
+        assert disk.sweep(older_than=-60) == []
+
+
+def _assert_inside(top: Path) -> None:
+    """Each link leads to something beneath the top, or to nothing."""
+    for directory, directories, names in os.walk(top):
+        for name in (*directories, *names):
+            path = Path(directory, name)
+            if path.is_symlink():
+                assert not os.readlink(path).startswith("/")
+                assert not path.exists() or path.resolve().is_relative_to(top)
+
+
+@pytest.fixture(scope="module")
+def hostile_counts() -> list[int]:
+    """Archives, and how many of them were refused."""
+    return [0, 0]
+
+
+def test_most_generated_archives_were_refused_and_none_got_out(
+    hostile_counts: list[int], counted: Callable[..., None]
+) -> None:
+    started = time.perf_counter()
+    drawn, refused = hostile_counts
+    if not drawn:
+        pytest.skip("the generated archives were tried by another process")
+    assert refused > drawn / 4
+    counted(
+        "hostile archives unpacked",
+        f"{drawn:,} archives, {refused:,} refused",
+        seconds=time.perf_counter() - started,
+        escapes=0,
+    )
