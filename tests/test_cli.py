@@ -559,3 +559,35 @@ def test_a_get_replaces_a_local_file_as_a_whole(home: Path, tmp_path: Path) -> N
     assert local.read_text() == "new"
     assert local.stat().st_mode & 0o777 == 0o640
     assert main(["get", "documents:a.txt", os.devnull]) == 0
+
+
+def test_archive_and_extract(
+    sh: Shell, tree: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sh("archive", "documents:a", "music:a.tar.gz") == ""
+    assert sh("extract", "music:a.tar.gz", "music:new/place") == ""
+    copied = home / "Music/new/place"
+    names = sorted(path.name for path in (tree / "a").iterdir())
+    assert sorted(path.name for path in copied.iterdir()) == names
+    listed = sh("extract", "-v", "--dry-run", "music:a.tar.gz", "music:other").splitlines()
+    assert sorted(name for name in listed if "/" not in name) == names
+    assert not (home / "Music/other").exists()
+    steps = sh.json("extract", "music:a.tar.gz", "music:third")
+    assert {step["action"] for step in steps} == {"create"}
+    first = (home / "Music/a.tar.gz").read_bytes()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    sh("archive", "documents:a", "music:a.tar.gz")
+    assert (home / "Music/a.tar.gz").read_bytes() != first
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "now")
+    assert "not a number of seconds" in sh.fails("archive", "documents:a", "music:a.tar.gz")
+
+
+def test_an_archive_that_is_none_is_one_line(sh: Shell, tree: Path, home: Path) -> None:
+    (home / "Music/a.zip").write_bytes(b"PK\x03\x04")
+    assert "a.zip" in sh.fails("extract", "music:a.zip", "music:new")
+    assert not (home / "Music/new").exists()
+    assert "say what to pack" in sh.fails("archive", "music:a.zip")
+    assert "give format=" in sh.fails("archive", "documents:a", "music:a.rar")
+    assert "one of each" in sh.fails("archive", "documents:a", "music:a.zip", "music:b.zip")
+    (home / "Music/b.zip").write_bytes(b"no archive")
+    assert "b.zip" in sh.fails("extract", "music:b.zip", "music:")

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from safefs import __version__
-from safefs.cli import changing, itself, looking, sweeping, watching
+from safefs.cli import archives, changing, itself, looking, sweeping, watching
 from safefs.cli.arguments import Parser
 from safefs.cli.printing import (
     BROKEN_PIPE,
@@ -31,6 +31,7 @@ __all__ = ["main", "visible"]
 COMMANDS = (
     *looking.COMMANDS,
     *changing.COMMANDS,
+    *archives.COMMANDS,
     *sweeping.COMMANDS,
     *watching.COMMANDS,
     *itself.COMMANDS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.mutants import of_disks, of_kernel, of_operations
+from tests.mutants import of_archives, of_disks, of_kernel, of_operations
 
 if TYPE_CHECKING:
     from tests.mutants.mutant import Mutant
@@ -20,6 +20,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     *of_disks.POLICY,
     *of_disks.DISKS,
     *of_disks.FSSPEC,
+    *of_archives.ARCHIVES,
 )
 
 # What a mutant has survived that survived. Not the races, which are won now and then, nor what is
@@ -45,6 +46,8 @@ EVERYTHING = (
     "tests/test_memory_driver.py",
     "tests/test_fsspec.py",
     "tests/test_storage.py",
+    "tests/test_archives.py",
+    "tests/test_archives_hostile.py",
 )
 
 # Tests that ask for what the jail has taken away, and why. Those that need mounts, or devices, skip

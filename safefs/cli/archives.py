@@ -1,0 +1,87 @@
+"""The commands that unpack and pack archives."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from safefs.cli.arguments import Command, add_place, add_places
+from safefs.cli.places import beneath_disk, naming, on_disk, opened_storage
+from safefs.cli.printing import say_all, say_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from safefs.report import TreeReport
+
+_EPOCH = "SOURCE_DATE_EPOCH"  # of reproducible-builds.org: the time that all members get
+
+
+def _extract(arguments: argparse.Namespace) -> int:
+    with opened_storage(arguments) as storage:
+        archive = beneath_disk(storage, arguments.archive)
+        into = on_disk(storage, arguments.into)
+        dry_run = arguments.dry_run
+        with naming(arguments.archive, arguments.into):
+            report = into.disk.extract(archive, into, dry_run=dry_run)
+    _say(arguments, report)
+    return 0
+
+
+def _archive(arguments: argparse.Namespace) -> int:
+    *sources, out = arguments.places
+    if not sources:
+        raise ValueError("say what to pack, and then what the archive is to be called")
+    disks = {place.disk for place in sources}
+    if len(disks) > 1:
+        raise ValueError("an archive is of one disk; make one of each")
+    with opened_storage(arguments) as storage:
+        paths = [on_disk(storage, place) for place in sources]
+        target = beneath_disk(storage, out)
+        told = {"mtime": _moment()} if _EPOCH in os.environ else {}
+        with naming(sources[0], out):
+            given = paths[0] if len(paths) == 1 else paths
+            report = paths[0].disk.archive(given, target, **told)  # type: ignore[arg-type]
+    _say(arguments, report)
+    return 0
+
+
+def _moment() -> int:
+    text = os.environ[_EPOCH]
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"{_EPOCH} is {text!r}, and not a number of seconds")
+    return int(text)
+
+
+def _say(arguments: argparse.Namespace, report: TreeReport) -> None:
+    if arguments.json:
+        say_json([{"action": s.action, "path": s.path, "kind": s.kind} for s in report.steps])
+    elif arguments.verbose:
+        say_all(step.path for step in report.steps)
+
+
+def _add_extract(parser: argparse.ArgumentParser) -> None:
+    _add_verbose(parser)
+    parser.add_argument("--dry-run", action="store_true", help="only judge it, and change nothing")
+    add_place(parser, "archive")
+    add_place(parser, "into")
+
+
+def _add_archive(parser: argparse.ArgumentParser) -> None:
+    _add_verbose(parser)
+    add_places(parser)
+
+
+def _add_verbose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-v", dest="verbose", action="store_true", help="print each member")
+
+
+COMMANDS = (
+    Command("extract", _extract, "unpack a tar or zip, whole or not at all", _add_extract),
+    Command(
+        "archive",
+        _archive,
+        "pack a directory, or several places, into the last one (.tar, .tar.gz, .zip ...)",
+        _add_archive,
+    ),
+)
