@@ -6,7 +6,7 @@ of each subject's ratio to the baseline of the same round. To replace a file is 
 write and a rename there, which keeps no mode. The tree lies in a temporary directory
 (TMPDIR); ratios on a slow file system are kinder than on tmpfs. What this does not show: cold
 caches, contention, and the machine you will run on. ``python -m benchmarks fsspec`` measures the
-file system of fsspec.
+file system of fsspec, and ``python -m benchmarks trees`` what copies, removes and replaces.
 """
 
 from __future__ import annotations
@@ -124,6 +124,11 @@ def main() -> None:
         from benchmarks import bench_fsspec
 
         bench_fsspec.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["trees"]:
+        from benchmarks import bench_trees
+
+        bench_trees.main(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from safefs import __version__
-from safefs.cli import main, visible
+from safefs import Progress, __version__
+from safefs.cli import bar, main, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -316,9 +316,87 @@ def test_a_disk_itself_is_not_made_moved_or_copied(sh: Shell) -> None:
     sh("mkdir", "-p", "documents:")
 
 
-def test_a_directory_moves_within_its_disk_only(sh: Shell, tree: Path) -> None:
-    assert "only within its disk" in sh.fails("mv", "documents:a", "music:")
+def test_a_directory_moves_from_disk_to_disk(sh: Shell, tree: Path, home: Path) -> None:
+    names = sorted(os.listdir(tree / "a"))
+    sh("mv", "documents:a", "music:")
+    assert not (tree / "a").exists()
+    assert sorted(os.listdir(home / "Music" / "a")) == names
+    assert "into itself" in sh.fails("cp", "-r", "music:a", "music:a")
+
+
+def test_cp_r_copies_a_directory(sh: Shell, tree: Path, home: Path) -> None:
+    assert "directory" in sh.fails("cp", "documents:a", "music:new")
+    sh("cp", "-r", "documents:a", "music:new")
+    sh("cp", "-r", "documents:a/b.txt", "music:b.txt")
+    assert sorted(os.listdir(home / "Music" / "new")) == sorted(os.listdir(tree / "a"))
+
+
+def test_rm_can_be_rehearsed(sh: Shell, tree: Path) -> None:
+    shown = sh("rm", "-r", "--dry-run", "documents:a", "documents:e.txt")
+    assert "remove  documents:a/b.txt\n" in shown
+    assert shown.endswith("remove  documents:e.txt\n")
     assert (tree / "a" / "b.txt").exists()
+    assert "No such file" in sh.fails("rm", "-n", "documents:none")
+    rows = sh.json("rm", "-r", "-n", "documents:a")
+    assert {"action": "remove", "path": "documents:a/b.txt", "kind": "file"} in rows
+
+
+def test_sync_makes_one_directory_like_another(sh: Shell, tree: Path, home: Path) -> None:
+    assert "create  music:copy/b.txt\n" in sh("sync", "-n", "documents:a", "music:copy")
+    assert not (home / "Music" / "copy").exists()
+    sh("sync", "documents:a", "music:copy")
+    assert sorted(os.listdir(home / "Music" / "copy")) == sorted(os.listdir(tree / "a"))
+    assert sh("sync", "-n", "documents:a", "music:copy") == ""
+    (home / "Music" / "copy" / "more").write_text("more")
+    assert sh("sync", "-n", "documents:a", "music:copy") == ""
+    expected = "remove  music:copy/more\n"
+    assert sh("sync", "-n", "--delete", "--checksum", "documents:a", "music:copy") == expected
+    rows = sh.json("sync", "--delete", "documents:a", "music:copy")
+    assert rows == [{"action": "remove", "path": "music:copy/more", "kind": "file"}]
+    assert "budget of 1 (entries)" in sh.fails(
+        "sync", "--max-entries", "1", "documents:", "music:all"
+    )
+    assert "budget of 1 (bytes)" in sh.fails("sync", "--max-bytes", "1", "documents:", "music:all")
+    assert "no number above zero" in sh.fails(
+        "sync", "--max-bytes", "0", "documents:", "music:all", status=2
+    )
+    assert "lie in each other" in sh.fails("sync", "documents:", "documents:a")
+    assert "is it not mounted" in _of_an_empty_source(sh)
+
+
+def _of_an_empty_source(sh: Shell) -> str:
+    sh("mkdir", "documents:void")
+    return sh.fails("sync", "--delete", "documents:void", "music:copy")
+
+
+def test_a_bar_is_drawn_on_a_terminal_and_taken_away() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    drawn = bar.Bar(terminal, width=30)
+    drawn.tell(Progress("a\x1b[2J", 1, 10, 4, 40))
+    drawn.tell(Progress("too soon", 2, 20, 4, 40))
+    drawn.clear()
+    assert terminal.getvalue() == "\r 25%  1/4  10 bytes  a\\x1b[2J\x1b[K\r\x1b[K"
+    assert bar.line_of(Progress("a", 3, 7)) == "3  7 bytes  a"
+
+
+def test_no_bar_is_drawn_where_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    with bar.progress_bar() as progress:
+        assert progress is None
+    monkeypatch.setattr(sys, "stderr", None)
+    with bar.progress_bar() as progress:
+        assert progress is None
+    leader, follower = os.openpty()
+    with os.fdopen(follower, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with bar.progress_bar() as progress:
+            assert callable(progress)
+            progress(Progress("a", 1, 2))
+    assert os.read(leader, 100) == b"\r1  2 bytes  a\x1b[K\r\x1b[K"
+    os.close(leader)
 
 
 @pytest.mark.parametrize(("command", "printed"), [("cat", "hello"), ("rm", "")])

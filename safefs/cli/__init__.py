@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from safefs import __version__
-from safefs.cli import archives, changing, itself, looking, sweeping, watching
+from safefs.cli import archives, changing, itself, looking, sweeping, trees, watching
 from safefs.cli.arguments import Parser
 from safefs.cli.printing import (
     BROKEN_PIPE,
@@ -33,6 +33,7 @@ COMMANDS = (
     *changing.COMMANDS,
     *archives.COMMANDS,
     *sweeping.COMMANDS,
+    *trees.COMMANDS,
     *watching.COMMANDS,
     *itself.COMMANDS,
 )

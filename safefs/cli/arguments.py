@@ -49,6 +49,14 @@ def count_of(text: str) -> int:
     return number
 
 
+def many(text: str) -> int:
+    """A whole number above zero, however large."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above zero")
+    return number
+
+
 class Command(NamedTuple):
     """A word of the command line. ``add`` gives the parser its arguments."""
 

@@ -9,6 +9,7 @@ from errno import ENOENT
 from typing import TYPE_CHECKING
 
 from safefs.cli.arguments import Command, add_place, add_places, add_two
+from safefs.cli.bar import progress_bar
 from safefs.cli.places import (
     Place,
     beneath_disk,
@@ -21,7 +22,8 @@ from safefs.cli.places import (
     place_of,
     plain_name,
 )
-from safefs.cli.printing import complain, input_stream, output_stream
+from safefs.cli.printing import complain, input_stream, output_stream, say
+from safefs.cli.trees import Steps, add_dry_run, say_steps
 from safefs.errors import SameFileError
 
 if TYPE_CHECKING:
@@ -123,7 +125,11 @@ def _cp(arguments: argparse.Namespace) -> int:
         source = beneath_disk(storage, arguments.source)
         target = into_place(storage, arguments.target, source.name)
         with naming(arguments.source, place_of(arguments.target, target)):
-            source.disk.copy(source, target)
+            if arguments.recursive and source.is_dir():
+                with progress_bar() as progress:
+                    source.disk.copy_tree(source, target, progress=progress)
+            else:
+                source.disk.copy(source, target)
     return 0
 
 
@@ -132,31 +138,37 @@ def _mv(arguments: argparse.Namespace) -> int:
         source = beneath_disk(storage, arguments.source)
         target = into_place(storage, arguments.target, source.name)
         with naming(arguments.source, place_of(arguments.target, target)):
-            _check_movable(arguments.source, source, target)
-            how = source.disk.move(source, target)
+            how = _moved(source, target)
     if how == "copied":
         complain(f"{arguments.source} could not be renamed: it was copied, and removed")
     return 0
 
 
-def _check_movable(place: Place, source: DiskPath, target: DiskPath) -> None:
-    if source.disk is not target.disk and source.lstat().kind == "directory":
-        raise ValueError(f"{place} is a directory, and can be moved only within its disk")
+def _moved(source: DiskPath, target: DiskPath) -> str:
+    """Whether it was "renamed" or "copied"."""
+    if source.disk is target.disk or source.lstat().kind != "directory":
+        return source.disk.move(source, target)
+    with progress_bar() as progress:
+        report = source.disk.move_tree(source, target, progress=progress)
+    return "renamed" if [step.action for step in report.steps] == ["rename"] else "copied"
 
 
 def _rm(arguments: argparse.Namespace) -> int:
     with opened_storage(arguments) as storage:
-        recursive = arguments.recursive
-        return keep_going(
-            arguments.places, lambda place: _remove(storage, place, recursive=recursive)
-        )
+        return keep_going(arguments.places, lambda place: _remove(storage, place, arguments))
 
 
-def _remove(storage: Storage, place: Place, *, recursive: bool) -> None:
-    path = beneath_disk(storage, place)
+def _remove(storage: Storage, place: Place, arguments: argparse.Namespace) -> None:
+    path, dry_run = beneath_disk(storage, place), arguments.dry_run
     with naming(place):
-        if recursive and path.lstat().kind == "directory":
-            path.disk.delete_directory(path)
+        if arguments.recursive and path.lstat().kind == "directory":
+            with progress_bar() as progress:
+                report = path.disk.delete_directory(path, dry_run=dry_run, progress=progress)
+            if dry_run:
+                say_steps(Steps(place, path), report, as_json=arguments.json)
+        elif dry_run:
+            path.lstat()
+            say(f"remove  {place}")
         else:
             path.unlink()
 
@@ -173,7 +185,13 @@ def _mkdir(arguments: argparse.Namespace) -> int:
 
 def _add_rm(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-r", dest="recursive", action="store_true", help="directories too")
+    add_dry_run(parser)
     add_places(parser)
+
+
+def _add_cp(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-r", dest="recursive", action="store_true", help="a directory, whole")
+    add_two(parser)
 
 
 def _add_mkdir(parser: argparse.ArgumentParser) -> None:
@@ -197,8 +215,8 @@ COMMANDS = (
         "put", _put, "copy a local file to a disk; replaces a file, and makes parents", _add_put
     ),
     Command("get", _get, "copy a file of a disk to a local one", _add_get),
-    Command("cp", _cp, "copy a file, from disk to disk too", add_two),
-    Command("mv", _mv, "move a file, or within one disk a directory", add_two),
+    Command("cp", _cp, "copy a file, from disk to disk too", _add_cp),
+    Command("mv", _mv, "move a file or directory, from disk to disk too", add_two),
     Command("rm", _rm, "remove files", _add_rm),
     Command("mkdir", _mkdir, "make directories", _add_mkdir),
 )
