@@ -19,6 +19,7 @@ DOCUMENTS = (
     "docs/durability.md",
     "docs/fsspec.md",
     "docs/pathlib.md",
+    "docs/trees.md",
     "docs/watching.md",
 )
 REFUSALS = {f"# {kind.__name__}": kind for kind in (EscapeError, InvalidPathError, PolicyError)}

@@ -152,6 +152,11 @@ class Job:
             self._meter.advance(path, size=size - self.told)
             self.told = 0
 
+    @property
+    def note(self) -> Callable[[tuple[Action, str, Kind]], object]:
+        """What writes a step down that nobody waits to hear of, and that has no bytes."""
+        return self._record.steps.append
+
     def failed(self, error: OSError, path: str, kind: Kind) -> None:
         """Raise it, or hand it on and leave the entry out."""
         self.told = 0

@@ -49,7 +49,10 @@ def _remove(handle: Handle, top: int, job: Job) -> None:
 
 
 def remove_entries(handle: Handle, top: int, job: Job | None = None) -> None:
-    """Empty a directory: everything goes by a held descriptor, and a link goes as a link."""
+    """Empty a directory: everything goes by a held descriptor, and a link goes as a link.
+
+    In the order in which names are stored, which is that in which they are removed soonest.
+    """
     descent = Descent(handle, top, temporary=True)
     try:
         _Emptying(descent, Job() if job is None else job).run()
@@ -67,7 +70,7 @@ class _Emptying:
         self._job = job
         self._rescans = 0
         self._prefixes = [""]
-        self._pending = [descent.kinds()]
+        self._pending = [descent.kinds(ordered=False)]
 
     def run(self) -> None:
         while self._pending:
@@ -84,7 +87,7 @@ class _Emptying:
     def _left(self) -> list[tuple[str, Kind]]:
         """What has come into the top meanwhile: its own rmdir would say no more than that."""
         self._rescans += 1
-        return self._descent.kinds() if self._rescans <= _RESCANS else []
+        return self._descent.kinds(ordered=False) if self._rescans <= _RESCANS else []
 
     def _push(self, prefix: str, entries: list[tuple[str, Kind]]) -> None:
         self._prefixes.append(prefix)
@@ -95,6 +98,7 @@ class _Emptying:
         job, descent = self._job, self._descent
         prefix, entries = self._prefixes[-1], self._pending[-1]
         dir_fd, unlink, done = descent.fd, syscalls.unlink, job.done
+        quiet, note = not job.watched, job.note
         while entries:
             name, kind = entries.pop()
             path = prefix + name
@@ -102,7 +106,10 @@ class _Emptying:
                 if kind != "directory":
                     # What it is by now, an error says: see _removed.
                     unlink(name, dir_fd=dir_fd)
-                    done("remove", path, kind)
+                    if quiet:
+                        note(("remove", path, kind))
+                    else:
+                        done("remove", path, kind)
                     continue
             except (FileNotFoundError, IsADirectoryError):
                 pass
@@ -112,7 +119,7 @@ class _Emptying:
             try:
                 kind = _removed(descent, name, kind)
                 if kind == "directory":
-                    self._push(path + "/", descent.kinds())
+                    self._push(path + "/", descent.kinds(ordered=False))
                     return True
             except OSError as error:
                 if descent.depth == len(self._pending):

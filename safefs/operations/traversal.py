@@ -130,7 +130,7 @@ def rehearse_removal(handle: Handle, top: int, job: Job) -> None:
     counts = job.budget.bytes is not None
     try:
         prefixes = [""]
-        pending = [descent.kinds()]
+        pending = [descent.kinds(ordered=False)]
         while pending:
             prefix = prefixes[-1]
             if not pending[-1]:
@@ -156,6 +156,6 @@ def rehearse_removal(handle: Handle, top: int, job: Job) -> None:
                 job.done("remove", path, kind)
                 continue
             prefixes.append(path + "/")
-            pending.append(descent.kinds())
+            pending.append(descent.kinds(ordered=False))
     finally:
         descent.close()

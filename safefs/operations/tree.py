@@ -59,20 +59,21 @@ class Descent:
         """(name, whether it is a directory) of what is here, sorted."""
         return read_directory(self.fd, dots=not self.hides_dots, temporary=self._temporary)
 
-    def kinds(self) -> list[tuple[str, Kind]]:
-        """(name, kind) of what is here, sorted."""
+    def kinds(self, *, ordered: bool = True) -> list[tuple[str, Kind]]:
+        """(name, kind) of what is here, sorted; else as it is stored, the last first."""
         dots, temporary = not self.hides_dots, self._temporary
-        found: list[tuple[str, Kind]] = []
+        found: list[tuple[str, Kind]]
         with syscalls.scandir(self.fd) as entries:
-            for entry in entries:
-                name = entry.name
-                if name[0] == "." and not (dots and (temporary or not is_temporary(name))):
-                    continue
-                if entry.is_file(follow_symlinks=False):
-                    found.append((name, "file"))
-                else:
-                    found.append((name, _kind(entry)))
-        found.sort()
+            found = [
+                (name, "file" if entry.is_file(follow_symlinks=False) else _kind(entry))
+                for entry in entries
+                if (name := entry.name)[0] != "."
+                or (dots and (temporary or not is_temporary(name)))
+            ]
+        if ordered:
+            found.sort()
+        else:
+            found.reverse()
         return found
 
     def enter(self, name: str | bytes) -> None:
