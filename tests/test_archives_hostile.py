@@ -603,4 +603,4 @@ def _assert_inside(top: Path) -> None:
             path = Path(directory, name)
             if path.is_symlink():
                 assert not os.readlink(path).startswith("/")
-                assert not path.exists() or path.resolve().is_relative_to(top)
+                assert not os.path.exists(path) or path.resolve().is_relative_to(top)

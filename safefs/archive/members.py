@@ -52,10 +52,13 @@ class Place(Protocol):
         """Make a link with this very text."""
 
     def link(self, source: RelPath, path: RelPath) -> None:
-        """Give a file that this place has made one more name; ``PermissionError`` for any other."""
+        """Give a file that this place has made one more name; ESTALE where it is that no more."""
 
     def made(self, path: RelPath) -> bool:
         """Whether what stands there itself was made here."""
+
+    def holds(self, path: RelPath) -> bool:
+        """Whether what stands there itself is a file that was made here."""
 
     def remove(self, path: RelPath) -> None:
         """Remove a file or link that was made here."""

@@ -6,7 +6,7 @@ Nothing here knows of descriptors: that no path leaves is the place's, which res
 from __future__ import annotations
 
 import os
-from errno import EEXIST, EPERM
+from errno import EEXIST
 from typing import TYPE_CHECKING
 
 from safefs.archive import tars, zips
@@ -184,7 +184,7 @@ class Unpacking:
         if target.raw == path.raw:
             raise ArchiveError(self._name, member.name, "it is a hard link to itself")
         try:
-            ours = self._place.made(source)
+            ours = self._place.holds(source)
         except FileNotFoundError:
             ours = False
         if not ours:
@@ -195,11 +195,6 @@ class Unpacking:
             self._place.link(source, path)
         except FileExistsError:
             raise self._duplicate(path) from None
-        except PermissionError as error:
-            if error.errno != EPERM:
-                raise
-            reason = f"it is a hard link to {member.target!r}, which is a link or a directory"
-            raise ArchiveError(self._name, member.name, reason) from error
         self._record.add(action, path.text, "link")
 
     def _make_room(self, path: RelPath) -> Action:

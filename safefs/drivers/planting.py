@@ -81,6 +81,10 @@ class DriverBed:
         found = self._driver.lstat(path).identity
         return found in self._made or found in self._directories
 
+    def holds(self, path: RelPath) -> bool:
+        found = self._driver.lstat(path)
+        return found.kind == "file" and found.identity in self._made
+
     def remove(self, path: RelPath) -> None:
         self._driver.remove(path)
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from errno import EEXIST, ELOOP, ENAMETOOLONG, EPERM, ESTALE
+from errno import EEXIST, ELOOP, ENAMETOOLONG, ESTALE
 from stat import S_IMODE, S_ISDIR, S_ISREG
 
 from safefs.audit import refused
 from safefs.errors import PolicyError
 from safefs.kernel import open_beneath, syscalls
-from safefs.kernel.handle import Handle
+from safefs.kernel.handle import Closed, Handle
 from safefs.operations import names
 from safefs.operations.files import write_all
 from safefs.operations.names import rename_noreplace
@@ -25,6 +25,7 @@ from safefs.paths import RelPath, settled
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     Identity = tuple[int, int]
 
@@ -48,7 +49,7 @@ class Bed:
         self, handle: Handle, file_mode: int, directory_mode: int, *, private: bool
     ) -> None:
         """Takes the handle over, and closes it."""
-        self._handle = handle
+        self._handle: Any = handle
         self._file_mode = file_mode
         self._directory_mode = directory_mode
         self._private = private
@@ -175,7 +176,7 @@ class Bed:
             self._made.add(_identity(parent.lstat()))
 
     def link(self, source: RelPath, path: RelPath) -> None:
-        """Give a file that was made here one more name; EPERM for any other."""
+        """Give a file that was made here one more name; ESTALE for any other."""
         self._make_above(path)
         with (
             Parent(self._handle, source, writes=True) as old,
@@ -183,7 +184,7 @@ class Bed:
         ):
             found = old.lstat()
             if _identity(found) not in self._made or not S_ISREG(found.st_mode):
-                raise new.error(EPERM)
+                raise new.error(ESTALE)
             fds = {"src_dir_fd": old.fd, "dst_dir_fd": new.fd}
             with Blame(path):
                 syscalls.link(old.name, new.name, follow_symlinks=False, **fds)
@@ -197,6 +198,12 @@ class Bed:
         with Parent(self._handle, path, writes=False) as parent:
             found = _identity(parent.lstat())
             return found in self._made or found in self._directories
+
+    def holds(self, path: RelPath) -> bool:
+        """Whether what has this name is a file that was made here."""
+        with Parent(self._handle, path, writes=False) as parent:
+            found = parent.lstat()
+            return S_ISREG(found.st_mode) and _identity(found) in self._made
 
     def remove(self, path: RelPath) -> None:
         """Remove a file or link."""
@@ -224,7 +231,8 @@ class Bed:
         """Likewise."""
 
     def close(self) -> None:
-        self._handle.close()
+        # Nobody else has it, so no thread is in the middle of a call: the number goes with it.
+        self._handle = Closed()
 
 
 class DraftBed(Bed):
@@ -353,8 +361,10 @@ class DraftBed(Bed):
 
     def close(self) -> None:
         """Remove what has not been published."""
-        super().close()
-        self._discard()
+        try:
+            super().close()
+        finally:
+            self._discard()
 
     def _discard(self) -> None:
         name, self._name = self._name, b""
