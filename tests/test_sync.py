@@ -375,6 +375,18 @@ def test_no_racing_link_leads_a_tree_out(
             assert "OUTSIDE" not in path.read_text(), path
 
 
+def test_source_and_target_that_lie_in_each_other_are_refused(scratch: Scratch) -> None:
+    _lay(scratch.root, a__b__f="f", a__g="g")
+    before = portrait(scratch.root)
+    with Disk(scratch.root / "a") as outer, Disk(scratch.root / "a/b") as inner:
+        for one, other in ((outer, inner), (inner, outer), (outer, outer)):
+            for dry_run in (True, False):
+                with pytest.raises(OSError, match="lie in each other") as caught:
+                    one.sync_to(other, delete=True, dry_run=dry_run)
+                assert caught.value.errno == errno.EINVAL
+    assert portrait(scratch.root) == before
+
+
 def test_what_is_no_disk_is_a_type_error(two: tuple[Disk, Disk]) -> None:
     for wrong in ("path", b"path", None, 3):
         with pytest.raises(TypeError):
