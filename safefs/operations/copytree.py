@@ -140,6 +140,9 @@ def _discard(handle: Handle, dir_fd: int, name: bytes, draft: int) -> None:
     try:
         if draft >= 0:
             remove_entries(handle, draft)
+    except OSError:
+        pass  # an empty one goes all the same: it takes a descriptor to see that it is empty
+    try:
         syscalls.rmdir(name, dir_fd=dir_fd)
     except OSError:
         pass  # what went wrong before is what the caller must hear
