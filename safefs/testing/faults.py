@@ -191,7 +191,7 @@ class _Course:
         self._undisturbed()
         self._after = self._state()
         gc.collect()
-        self._descriptors = _descriptors()
+        self._descriptors = descriptors()
         for index, call in enumerate(list(self._seam.calls)):
             for fault in faults:
                 if fault.may_meet(call):
@@ -219,17 +219,12 @@ class _Course:
         for what in self._judged(plan, fault, error, calls):
             self._found.wrong.append(f"{where}: {what}")
 
-    def _ending(self, plan: Struck) -> _Ending:
-        try:
-            with self._seam.facing(plan):
-                self._each.act(self._world)
-        except (Exception, Interrupted) as error:  # noqa: BLE001  (to be judged)
-            # No more is kept: its frames hold descriptors.
-            return _Ending.of(error)
-        return _Ending("")
+    def _ending(self, plan: Struck) -> Ending:
+        with self._seam.facing(plan):
+            return Ending.of(self._each, self._world)
 
     def _judged(
-        self, plan: Struck, fault: Fault, ending: _Ending, calls: list[str]
+        self, plan: Struck, fault: Fault, ending: Ending, calls: list[str]
     ) -> Iterable[str]:
         now = self._state()
         if ending.kind:
@@ -245,7 +240,7 @@ class _Course:
         self._found.left += bool(now.temporaries)
         yield from self._leaks()
 
-    def _error(self, fault: Fault, ending: _Ending, call: str) -> Iterable[str]:
+    def _error(self, fault: Fault, ending: Ending, call: str) -> Iterable[str]:
         if not fault.number:
             if ending.kind != "Interrupted":
                 yield f"it raised {ending.said}"
@@ -254,7 +249,7 @@ class _Course:
             yield f"it raised {ending.said}"
         elif call.startswith("file.") and ending.path is None:
             pass  # a file object has no path to tell, here as in the builtin's
-        elif not any(_is_about(ending.path, path) for path in self._each.paths):
+        elif not any(is_about(ending.path, path) for path in self._each.paths):
             yield f"the error is about {ending.path!r}: {ending.said}"
 
     def _after_error(self, plan: Struck, now: State) -> Iterable[str]:
@@ -281,16 +276,16 @@ class _Course:
             yield "it succeeded, and told nobody of the error"
 
     def _leaks(self) -> Iterable[str]:
-        if _descriptors() == self._descriptors:
+        if descriptors() == self._descriptors:
             return
         gc.collect()
-        now = _descriptors()
+        now = descriptors()
         if now != self._descriptors:
             yield f"{self._descriptors} descriptors became {now}"
             self._descriptors = now
 
 
-class _Ending(NamedTuple):
+class Ending(NamedTuple):
     """How a run ended: nothing, or what is known of an error, as plain values."""
 
     kind: str
@@ -299,14 +294,19 @@ class _Ending(NamedTuple):
     said: str = ""
 
     @classmethod
-    def of(cls, error: BaseException) -> _Ending:
-        number, path = getattr(error, "errno", None), getattr(error, "filename", None)
-        return cls(type(error).__name__, number, path, repr(error))
+    def of(cls, each: Undertaking, world: World) -> Ending:
+        try:
+            each.act(world)
+        except (Exception, Interrupted) as error:  # noqa: BLE001  (to be judged)
+            # No more is kept: its frames hold descriptors.
+            number, path = getattr(error, "errno", None), getattr(error, "filename", None)
+            return cls(type(error).__name__, number, path, repr(error))
+        return cls("")
 
 
-def _descriptors() -> int:
+def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def _is_about(said: object, path: str) -> bool:
+def is_about(said: object, path: str) -> bool:
     return isinstance(said, str) and (said == path or said.startswith(f"{path}/" if path else ""))

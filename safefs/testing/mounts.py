@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000  # linux/mount.h
+_MS_RDONLY, _MS_REMOUNT = 0x1, 0x20
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -37,6 +38,16 @@ def bind(source: Path, target: Path) -> None:
 def rebind(place: Path) -> None:
     """Make a directory, with what is mounted beneath it, a mount of its own."""
     _mount(place, place, _MS_BIND | _MS_REC)
+
+
+def remount(place: Path, *, read_only: bool) -> None:
+    """Let a mount be written no more, or again; EBUSY while something in it is open for writing."""
+    _mount(None, place, _MS_REMOUNT | _MS_BIND | (_MS_RDONLY if read_only else 0))
+
+
+def mount_small(place: Path, *, size: int, inodes: int) -> None:
+    """An empty file system in memory over a directory, which has room for no more than this."""
+    _run("mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes={inodes}", "none", str(place))
 
 
 def _mount(source: Path | None, target: Path | str, flags: int) -> None:
