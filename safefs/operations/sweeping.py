@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from errno import ENXIO
-from stat import S_IRWXU, S_ISDIR, S_ISREG
+from stat import S_IRWXU, S_ISDIR, S_ISLNK, S_ISREG
 from time import sleep, time
 
 from safefs.kernel import syscalls
@@ -27,10 +27,11 @@ _GONE = (FileNotFoundError, NotADirectoryError)
 def sweep(handle: Handle, path: RelPath, older_than: float) -> list[str]:
     """Remove each draft that is not locked and has not changed for so many seconds.
 
-    A draft is known by its name alone (``is_temporary``), and is a file, or the directory of a tree
-    that is being copied. Paths from the root, of what was removed. No link is entered, and what
-    this process may not remove is passed over. With 0 (or less) seconds no time is looked at, which
-    on a network may be another clock's.
+    A draft is known by its name alone (``is_temporary``), and is a file, the directory of a tree
+    that is being copied, or a link, which has no lock and bears that name for a moment only. Paths
+    from the root, of what was removed. No link is entered, and what this process may not remove is
+    passed over. With 0 (or less) seconds no time is looked at, which on a network may be another
+    clock's.
     """
     handle.permit(path, writes=True)
     before = time() - older_than if older_than > 0 else None
@@ -103,9 +104,12 @@ def _directories(
 def _remove(handle: Handle, dir_fd: int, name: str, before: float | None) -> bool:
     """Whether it was a draft of a writer that is gone, and is gone itself now."""
     try:
-        fd = _opened(handle, dir_fd, name)
+        seen = syscalls.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+        if S_ISLNK(seen.st_mode):
+            return _remove_link(dir_fd, name, seen, before)
+        fd = _opened(handle, dir_fd, name, seen)
     except OSError:
-        return False  # a link, a socket, gone, or not ours to open
+        return False  # a socket, gone, or not ours to open
     try:
         found = syscalls.fstat(fd)
         if before is not None and found.st_ctime > before:
@@ -125,13 +129,20 @@ def _remove(handle: Handle, dir_fd: int, name: str, before: float | None) -> boo
     return True
 
 
-def _opened(handle: Handle, dir_fd: int, name: str) -> int:
+def _remove_link(dir_fd: int, name: str, seen: os.stat_result, before: float | None) -> bool:
+    """Whether it was old enough; what stands there is unlinked, and never followed."""
+    if before is not None and seen.st_ctime > before:
+        return False
+    syscalls.unlink(name, dir_fd=dir_fd)
+    return True
+
+
+def _opened(handle: Handle, dir_fd: int, name: str, found: os.stat_result) -> int:
     """A file or directory, opened in a way that its lock can be asked for.
 
     NFS asks for the right to write before it gives this lock; a draft has the permissions of the
     file it is to replace, which may be without either right.
     """
-    found = syscalls.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     if S_ISDIR(found.st_mode):
         return open_child(handle, dir_fd, name, _LOOK | os.O_DIRECTORY)
     if not S_ISREG(found.st_mode):
