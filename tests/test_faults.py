@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(1800)]
 
-EVERY = {"dev": 100, "ci": 25, "prove": 1}[PROFILE]  # so many combinations
+EVERY = {"dev": 100, "ci": 10, "prove": 1}[PROFILE]  # so many combinations
 PARTS = 4  # of the table, for as many processes
 
 

@@ -74,7 +74,12 @@ KERNEL = {
     "sendfile": "sendfile",
     "splice": "splice",
 }
-SEAM = {"file.write": "write", "rename_noreplace": "rename", "utimensat": "utime"}
+SEAM = {
+    "file.write": "write",
+    "rename_noreplace": "rename",
+    "rename_exchange": "rename",
+    "utimensat": "utime",
+}
 
 
 def test_no_call_that_changes_anything_passes_the_seam_by(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import gc
 import os
 import time
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from safefs.testing.interleaving import forced, scratch_in_memory
@@ -38,7 +39,7 @@ from safefs.testing.states import State, state_of, torn
 from safefs.testing.undertakings import World, each_resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from safefs.testing.interposing import Struck
@@ -63,7 +64,7 @@ LACKING: dict[str, tuple[int, ...]] = {
 # An undertaking succeeds though one of these fails, because nothing that it promises needs it.
 FORGIVEN = frozenset({"lock", "open procfs"})
 # By these a change is made; before the first of them has been, all is to be as it was.
-_CHANGING = frozenset({"rename", "rename_noreplace", "link", "unlink", "rmdir"})
+_CHANGING = frozenset({"rename", "rename_noreplace", "rename_exchange", "link", "unlink", "rmdir"})
 # After EINTR a file object of Python asks again.
 _AGAIN = frozenset({"file.write", "file.readinto"})
 _CLOSING = frozenset({"close", "close written", "file.close"})
@@ -162,7 +163,7 @@ def survey(
     found = Faults()
     all_faults = tuple(faults)
     began = time.perf_counter()
-    with scratch_in_memory(directory) as place, Interposed() as seam:
+    with scratch_in_memory(directory) as place, quick_collections(), Interposed() as seam:
         for each, resolver in each_resolver() if chosen is None else chosen:
             with forced(resolver):
                 world = World(str(place))
@@ -302,6 +303,17 @@ class Ending(NamedTuple):
             number, path = getattr(error, "errno", None), getattr(error, "filename", None)
             return cls(type(error).__name__, number, path, repr(error))
         return cls("")
+
+
+@contextmanager
+def quick_collections() -> Iterator[None]:
+    """Meanwhile a collection of garbage looks only at what has been made since."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def descriptors() -> int:

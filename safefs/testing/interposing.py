@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     Real = Callable[..., Any]  # without arguments: as it was asked for
 
 # Made through ctypes: these answer -errno, where all others raise.
-ANSWERING = frozenset({"openat2", "rename_noreplace", "fchmodat2", "utimensat", "clone"})
+ANSWERING = frozenset(
+    {"openat2", "rename_noreplace", "rename_exchange", "fchmodat2", "utimensat", "clone"}
+)
 # These answer whether it could be done, and say no where it could not.
 YES_OR_NO = frozenset({"lock"})
 # What they look at cannot fail, or they say the careful thing when it does.

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from safefs.disk import Disk
-from safefs.testing.faults import Ending, Faults, descriptors, is_about
+from safefs.testing.faults import Ending, Faults, descriptors, is_about, quick_collections
 from safefs.testing.interleaving import forced
 from safefs.testing.interposing import Interposed, Undisturbed
 from safefs.testing.mounts import mount_small, remount
@@ -62,7 +62,7 @@ def turned_read_only(place: Path, chosen: Chosen, every: int = 1) -> Faults:
     mount_small(place, size=SIZE, inodes=INODES)
     found = Faults()
     began = time.perf_counter()
-    with Interposed() as seam:
+    with quick_collections(), Interposed() as seam:
         for each, resolver in chosen:
             with forced(resolver):
                 course = _Course(World(str(place)), each, errno.EROFS, found)
@@ -105,13 +105,14 @@ class _Turning:
 def _survey(place: Path, chosen: Chosen, number: int, shortage: Shortage, every: int) -> Faults:
     found = Faults()
     began = time.perf_counter()
-    for each, resolver in chosen:
-        with forced(resolver):
-            course = _Course(World(str(place)), each, number, found)
-            for amount in range(0, _MOST, every):
-                left = f"{errno.errorcode[number]} with {amount} left"
-                if course.meet(shortage(course.world, amount), left):
-                    break
+    with quick_collections():
+        for each, resolver in chosen:
+            with forced(resolver):
+                course = _Course(World(str(place)), each, number, found)
+                for amount in range(0, _MOST, every):
+                    left = f"{errno.errorcode[number]} with {amount} left"
+                    if course.meet(shortage(course.world, amount), left):
+                        break
     found.seconds = time.perf_counter() - began
     return found
 

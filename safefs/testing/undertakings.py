@@ -49,6 +49,7 @@ class World:
         os.mkdir(f"{two}/tree")
         _write(f"{two}/tree/a", b"other", 0o600)
         _write(f"{two}/tree/only here", b"only here", 0o600)
+        _write(f"{two}/tree/link", b"no link", 0o600)
 
     def __enter__(self) -> Self:
         self.one = self._stack.enter_context(Disk(self.paths[0]))
@@ -173,6 +174,31 @@ _add(
     "d/copied",
 )
 _add("move_tree", lambda w: w.root.move_tree("tree", "d/moved"), "tree", "d/moved")
+_add(
+    "copy_tree to another disk",
+    lambda w: w.one.copy_tree("tree", w.two / "p/copied"),
+    "tree",
+    "p/copied",
+)
+_add(
+    "move_tree to another disk",
+    lambda w: w.one.move_tree("tree", w.two / "moved"),
+    "tree",
+    "moved",
+)
+_add(
+    "sync_to",
+    lambda w: w.one.sync_to(w.two / "tree", source="tree", delete=True),
+    "tree",
+    whole=False,
+)
+_add(
+    "sync_to an empty directory",
+    lambda w: w.one.sync_to(w.two / "p/synced", source="tree"),
+    "tree",
+    "p/synced",
+    whole=False,
+)
 _add("remove_tree", lambda w: w.one.delete_directory("tree"), "tree", whole=False)
 
 
