@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from safefs import Budget, BudgetError, Disk, PolicyError, Root, Step
+from safefs.drivers import trees as trees_of_drivers
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.memory import MemoryDriver
 from safefs.kernel import syscalls
@@ -385,6 +386,43 @@ def test_source_and_target_that_lie_in_each_other_are_refused(scratch: Scratch) 
                     one.sync_to(other, delete=True, dry_run=dry_run)
                 assert caught.value.errno == errno.EINVAL
     assert portrait(scratch.root) == before
+
+
+def test_what_changes_in_memory_after_it_was_copied_is_not_removed(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = trees_of_drivers._remove_copied
+    with Disk._over(MemoryDriver()) as memory, Disk(target) as other:
+        memory.put("t/a", "a")
+        memory.put("t/d/b", "b")
+
+        def changed_first(*args: Any) -> None:
+            memory.put("t/d/b", "newer")
+            real(*args)
+
+        monkeypatch.setattr(trees_of_drivers, "_remove_copied", changed_first)
+        with pytest.raises(OSError, match="copied whole") as caught:
+            memory.move_tree("t", other / "moved")
+        assert caught.value.errno == errno.ESTALE
+        assert memory.get("t/d/b") == b"newer"
+        assert other.get("moved/d/b") == b"b"
+        with pytest.raises(OSError) as caught:
+            memory.move_tree("", other / "all")
+        assert caught.value.errno == errno.EINVAL
+
+
+def test_a_link_is_not_carried_to_where_there_are_none(scratch: Scratch) -> None:
+    _lay(scratch.root, f="f")
+    (scratch.root / "l").symlink_to("f")
+    with Disk(scratch.root) as disk, Disk._over(MemoryDriver()) as memory:
+        with pytest.raises(OSError) as caught:
+            disk.copy_tree("", memory / "new")
+        assert caught.value.errno == errno.ENOTSUP
+        assert memory.directories() == []
+        errors: list[OSError] = []
+        disk.copy_tree("", memory / "new", on_error=errors.append)
+        assert [error.filename for error in errors] == ["l"]
+        assert memory.all_files() == ["new/f"]
 
 
 def test_what_is_no_disk_is_a_type_error(two: tuple[Disk, Disk]) -> None:
