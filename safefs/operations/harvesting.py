@@ -9,6 +9,7 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 from safefs.kernel import syscalls
 from safefs.operations import attributes, names
 from safefs.operations.files import open_regular
+from safefs.operations.parent import Blame
 from safefs.operations.tree import walk
 from safefs.paths import RelPath
 from safefs.values import Frozen
@@ -107,10 +108,16 @@ def _content(
 ) -> Generator[bytes, None, None]:
     fd = open_regular(handle, path, os.O_RDONLY)
     try:
-        found = syscalls.fstat(fd)
+        with Blame(path):
+            found = syscalls.fstat(fd)
         if (found.st_dev, found.st_ino) != identity:
             raise OSError(ESTALE, "it was replaced while it was packed", path.shown)
-        while chunk := syscalls.read(fd, _CHUNK):
+        while chunk := _read(fd, path):
             yield chunk
     finally:
         syscalls.close(fd)
+
+
+def _read(fd: int, path: RelPath) -> bytes:
+    with Blame(path):
+        return syscalls.read(fd, _CHUNK)

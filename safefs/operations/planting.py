@@ -134,10 +134,10 @@ class Bed:
         try:
             self._fill(fd, parent.path, chunks, mtime_ns)
         except BaseException:
-            syscalls.unlink(parent.name, dir_fd=parent.fd)
+            syscalls.close(fd)  # what there is of it goes with the draft
             raise
-        finally:
-            syscalls.close(fd)
+        with Blame(parent.path):
+            syscalls.close(fd)  # where a file system tells of a full disk
 
     def _create_whole(
         self, parent: Parent, chunks: Iterable[bytes], mode: int, mtime_ns: int | None
@@ -150,10 +150,13 @@ class Bed:
             raise parent.error(EEXIST)
         with Blame(parent.path):
             draft = Draft(parent.fd, None, default=mode)
-        with draft:
+        try:
             self._fill(draft.fd, parent.path, chunks, mtime_ns)
             with Blame(parent.path):
                 draft.publish(parent.name, replace=False)
+        finally:
+            with Blame(parent.path):
+                draft.close()
 
     def _fill(self, fd: int, path: RelPath, chunks: Iterable[bytes], mtime_ns: int | None) -> None:
         ours = Blame(path)
@@ -311,9 +314,12 @@ class DraftBed(Bed):
         self._over.check_open()
         with Blame(self._path):
             self._check_base()
-        for name in self._new[:1] or self._entries():
+            entries = [] if self._new else self._entries()
+        for name in self._new[:1]:
+            self._refuse_taken(RelPath(name, self._path.shown))
+        for name in entries:
             self._check_hidden(name)
-            self._refuse_taken(name)
+            self._refuse_taken(RelPath(name, os.fsdecode(name)))
 
     def _entries(self) -> list[bytes]:
         return sorted(os.fsencode(name) for name in syscalls.listdir(self._draft))
@@ -344,6 +350,8 @@ class DraftBed(Bed):
             for name in self._entries():
                 rename_noreplace(self._draft, name, self._base, name)
                 done.append(name)
+            syscalls.rmdir(self._name, dir_fd=self._base)
+            self._name = b""
         except BaseException:
             for name in reversed(done):
                 try:
@@ -352,12 +360,13 @@ class DraftBed(Bed):
                     pass  # somebody has removed or replaced it already
             raise
 
-    def _refuse_taken(self, name: bytes) -> None:
+    def _refuse_taken(self, name: RelPath) -> None:
         try:
-            syscalls.stat(name, dir_fd=self._base, follow_symlinks=False)
+            with Blame(name):
+                syscalls.stat(name.raw, dir_fd=self._base, follow_symlinks=False)
         except FileNotFoundError:
             return
-        raise FileExistsError(EEXIST, os.strerror(EEXIST), os.fsdecode(name))
+        raise FileExistsError(EEXIST, os.strerror(EEXIST), name.shown)
 
     def close(self) -> None:
         """Remove what has not been published."""
