@@ -30,7 +30,7 @@ LIFE = Path(__file__).parent / "watching.py"
 INOTIFY = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="this kernel has no inotify"
 )
-SOON = 20.0  # seconds; nothing takes as long, and nothing depends on it
+SOON = 10.0  # seconds; nothing takes as long, and nothing depends on it
 
 
 @pytest.fixture(params=[pytest.param("inotify", marks=INOTIFY), "polling"])
@@ -275,6 +275,52 @@ def test_a_directory_swapped_for_a_link_that_leads_out_shows_nothing_of_outside(
         assert said(watcher.poll(SOON)) == [("created", "aside/g")]
 
 
+@pytest.mark.usefixtures("untraced")
+def test_a_directory_swapped_for_a_link_again_and_again_shows_nothing_of_outside(
+    ground: Ground,
+    disk: Disk,
+    polling: bool,
+    resolver: str,
+    scaled: Callable[[int], int],
+    counted: Callable[..., None],
+) -> None:
+    """The watcher looks all the while; d is a directory, or leads to where secrets are."""
+    began, count = time.monotonic(), scaled(1000)
+    root, outside = ground.root, ground.elsewhere
+    (outside / "e").mkdir()
+    for name in ("secret", "e/secret"):
+        (outside / name).touch()
+    (root / "d" / "e").mkdir(parents=True)
+    (root / "link").symlink_to(outside)
+    mirror = Mirror(portrait(root))
+    swap = (
+        "import os, sys; os.chdir(sys.argv[1])\n"
+        "for n in range(int(sys.argv[2])):\n"
+        "    os.rename('d', 'aside'); os.rename('link', 'd'); open('f', 'w').close()\n"
+        "    open('aside/e/g', 'a').write('x'); os.rename('d', 'link'); os.rename('aside', 'd')\n"
+        "    open(f'link/e/secret-{n % 9}', 'a').write('x')\n"
+    )
+    told = 0
+    with disk.watch(polling=polling, interval=0.001, debounce=0) as watcher:
+        command = [sys.executable, "-c", swap, str(root), str(count)]
+        with subprocess.Popen(command) as swapper:
+            while swapper.poll() is None:
+                for change in watcher.poll(0.001):
+                    assert "secret" not in change.path
+                    mirror.take(change)
+                    told += 1
+        assert swapper.returncode == 0
+        settle(watcher, root, mirror)
+        mirror.take_all(watcher.poll())
+        assert mirror.entries == portrait(root)
+    counted(
+        f"swaps for a link that leads out ({'polling' if polling else 'inotify'}, {resolver})",
+        f"{count:,} swaps, {told:,} events",
+        seconds=time.monotonic() - began,
+        escapes=0,
+    )
+
+
 def test_what_the_policy_hides_is_not_told(ground: Ground, polling: bool) -> None:
     with (
         Disk(ground.root, policy=Policy(top_level_dot_entries="refuse")) as disk,
@@ -304,6 +350,89 @@ def test_without_recursion_only_the_directory_itself_is_told(disk: Disk, polling
         disk.put("a/b/f", "")
         disk.put("z/f", "")
         assert said(watcher.poll(SOON)) == [("created", "z")]
+
+
+def test_another_directory_under_the_name_is_not_told_as_the_one_that_was(
+    ground: Ground, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It becomes a link to another of the disk, after its parent was listed and before it is."""
+    disk.put("d/f", "")
+    disk.put("other/g", "")
+    with disk.watch(polling=True) as watcher:
+        looker = watcher._held.looker
+        real = looker._list
+
+        def listed(path: str) -> Any:
+            if path == "d":
+                os.rename(ground.root / "d", ground.root / "aside")
+                (ground.root / "d").symlink_to("other")
+            return real(path)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(looker, "_list", listed)
+            assert ("created", "d/g") not in said(watcher.poll())
+        watcher.poll()
+        assert watcher._tree.directories.keys() == {"", "aside", "other"}
+
+
+@INOTIFY
+def test_what_comes_while_a_directory_is_listed_is_told(
+    ground: Ground, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safefs.kernel import syscalls
+
+    late = ground.root / "d" / "late"
+
+    class Reading:
+        """What ``os.scandir`` gives; when the first name is asked for it reads all that there are.
+
+        Then one more comes.
+        """
+
+        def __init__(self, fd: int) -> None:
+            self._fd = fd
+            self._real = real(fd)
+            self._found: list[Any] | None = None
+
+        def __next__(self) -> Any:
+            if self._found is None:
+                self._found = list(self._real)
+                if os.readlink(f"/proc/self/fd/{self._fd}") == str(late.parent):
+                    late.touch()
+            if not self._found:
+                raise StopIteration
+            return self._found.pop()
+
+        def close(self) -> None:
+            self._real.close()
+
+    real = syscalls.scandir
+    monkeypatch.setattr(syscalls, "scandir", Reading)
+    with disk.watch(debounce=0) as watcher:
+        late.parent.mkdir()
+        told = said(settle(watcher, ground.root))
+    assert told == [("created", "d"), ("created", "d/late")]
+
+
+def test_a_root_that_moves_while_it_is_looked_at_shows_nothing_more(
+    ground: Ground, disk: Disk, polling: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safefs.kernel import syscalls
+
+    disk.put("sub/f", "")
+    real, inside = syscalls.scandir, ground.root / "sub"
+
+    def scandir(fd: int) -> Any:
+        """It has been opened where it was, and is read where it is now."""
+        if inside.exists():
+            os.rename(inside, ground.elsewhere / "sub")
+            (ground.elsewhere / "sub" / "secret").touch()
+        return real(fd)
+
+    with disk.watch("sub", polling=polling, interval=0.03) as watcher:
+        monkeypatch.setattr(syscalls, "scandir", scandir)
+        disk.put("sub/g", "")
+        assert list(watcher) == [RootMoved("sub")]
 
 
 def test_a_directory_that_may_not_be_read_is_told_and_not_what_is_in_it(
@@ -696,6 +825,20 @@ def test_no_thread_and_no_descriptor_is_left(disk: Disk, how: str, polling: bool
         gc.collect()
     assert watching_threads() == threads
     assert set(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_a_program_may_end_while_a_callback_is_called(ground: Ground) -> None:
+    code = (
+        "import sys, threading, safefs; disk = safefs.Disk(sys.argv[1]); told = threading.Event()\n"
+        "disk.watch(callback=lambda change: told.set(), debounce=0)\n"
+        "for n in range(200): disk.put(str(n), '')\n"
+        "assert told.wait(20)\n"
+        "for n in range(200): disk.put(str(n), 'again')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(ground.root)], stderr=subprocess.PIPE, check=True
+    )
+    assert ended.stderr == b""
 
 
 @INOTIFY

@@ -234,6 +234,8 @@ class Watcher:
                 end = end or self._end()
             except BaseException:
                 self._held.hints.restore(taken)
+                if self._held.hints.stopped:
+                    return  # closed meanwhile, as at the interpreter's end
                 raise
             if seen is None or end is not None:
                 self._pending.append(end or RootMoved(self._path))

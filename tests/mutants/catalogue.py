@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.mutants import of_archives, of_disks, of_kernel, of_operations
+from tests.mutants import of_archives, of_disks, of_kernel, of_operations, of_watching
 
 if TYPE_CHECKING:
     from tests.mutants.mutant import Mutant
@@ -21,6 +21,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     *of_disks.DISKS,
     *of_disks.FSSPEC,
     *of_archives.ARCHIVES,
+    *of_watching.WATCHING,
 )
 
 # What a mutant has survived that survived. Not the races, which are won now and then, nor what is
