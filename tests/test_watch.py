@@ -828,6 +828,23 @@ def test_no_thread_and_no_descriptor_is_left(disk: Disk, how: str, polling: bool
     assert set(os.listdir("/proc/self/fd")) == descriptors
 
 
+def test_a_look_that_is_closed_under_is_the_end_and_no_error(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a finalizer does at the interpreter's end, while a callback's thread looks."""
+    watcher = disk.watch(polling=True)
+    held, real = watcher._held, watcher._held.looker._list
+
+    def listed(path: str) -> Any:
+        held.close()
+        return real(path)
+
+    monkeypatch.setattr(held.looker, "_list", listed)
+    disk.put("f", "")
+    assert watcher.poll() == []
+    assert list(watcher) == []
+
+
 def test_a_program_may_end_while_a_callback_is_called(ground: Ground) -> None:
     code = (
         "import sys, threading, safefs; disk = safefs.Disk(sys.argv[1]); told = threading.Event()\n"
