@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from safefs import ArchiveError, Budget, BudgetError, Disk, EscapeError, PolicyError, SafefsError
 from safefs.policy import Policy
@@ -555,7 +555,6 @@ def test_no_generated_archive_writes_outside_or_leaves_a_part(
     places = count()
     refusals: list[bool] = []
 
-    @settings(max_examples=3 * settings().max_examples)
     @given(archive=archives())
     def unpack(archive: Archive) -> None:
         place = tmp_path / str(next(places))
