@@ -7,6 +7,7 @@ import io
 import lzma
 import zlib
 from contextlib import contextmanager
+from errno import EINVAL
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from safefs.archive.limits import CHUNK, DICTIONARY, SPOOL
@@ -98,6 +99,11 @@ class Source:
         except MemoryError as error:
             raise self.error("reading it takes more memory than there is") from error
         except Exception as error:
+            # zipfile says "not a zip file" also of one that could not be read. EINVAL is what a
+            # seek to before the beginning is answered with.
+            cause = error.__context__
+            if isinstance(cause, OSError) and cause.errno not in (None, EINVAL):
+                raise cause from None
             # zipfile and tarfile let whatever their parsing meets pass: struct.error, KeyError,
             # UnicodeDecodeError, OverflowError, AssertionError and more.
             detail = str(error) or type(error).__name__

@@ -84,6 +84,8 @@ class Handle:
             return  # no descriptor to spare: the number stays until the last reference goes
         try:
             syscalls.dup2(dead, self.fd, False)
+        except OSError:
+            pass  # likewise
         finally:
             syscalls.close(dead)
 

@@ -322,7 +322,8 @@ class DraftBed(Bed):
             self._refuse_taken(RelPath(name, os.fsdecode(name)))
 
     def _entries(self) -> list[bytes]:
-        return sorted(os.fsencode(name) for name in syscalls.listdir(self._draft))
+        with Blame(self._path):
+            return sorted(os.fsencode(name) for name in syscalls.listdir(self._draft))
 
     def publish(self) -> None:
         """Give everything its name, or nothing; raises as ``check`` does, also under a race."""
@@ -380,16 +381,22 @@ class DraftBed(Bed):
         draft, self._draft = self._draft, -1
         base, self._base = self._base, -1
         try:
-            if draft >= 0 and name:
-                remove_entries(self._over, draft)
             if name:
-                syscalls.rmdir(name, dir_fd=base)
+                self._remove(name, draft, base)
         except OSError:
             pass  # what went wrong before is what the caller must hear; the rest is for sweep
         finally:
             for fd in (draft, base):
                 if fd >= 0:
                     syscalls.close(fd)
+
+    def _remove(self, name: bytes, draft: int, base: int) -> None:
+        try:
+            if draft >= 0:
+                remove_entries(self._over, draft)
+        except OSError:
+            pass  # an empty one goes all the same
+        syscalls.rmdir(name, dir_fd=base)
 
 
 def bed(handle: Handle, path: RelPath, file_mode: int, directory_mode: int) -> Bed:
@@ -406,7 +413,8 @@ def bed(handle: Handle, path: RelPath, file_mode: int, directory_mode: int) -> B
         policy = handle.policy
         if handle.guarded and not handle.is_root(fd):
             policy = policy.replace(top_level_dot_entries="allow")
-        inner = Handle(fd, policy)
+        with Blame(path):
+            inner = Handle(fd, policy)
     except BaseException:
         syscalls.close(fd)
         raise
