@@ -59,10 +59,13 @@ NUMBERS = (
 LACKING: dict[str, tuple[int, ...]] = {
     "copy_file_range": (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM),
     "rename_noreplace": (errno.ENOSYS, errno.EINVAL),
-    "openat2": (errno.ENOSYS, errno.EPERM, errno.EAGAIN),
+    "openat2": (errno.ENOSYS, errno.EAGAIN),
 }
 # An undertaking succeeds though one of these fails, because nothing that it promises needs it.
-FORGIVEN = frozenset({"lock", "open procfs"})
+FORGIVEN = frozenset({"lock", "open /proc/self/fd", "open /dev/null", "dup2"})
+# A root is closed by these. An exception of a signal's handler in the moment of closing is more
+# than Python itself stands.
+_LEAVING = frozenset({"close", "open /dev/null", "dup2"})
 # By these a change is made; before the first of them has been, all is to be as it was.
 _CHANGING = frozenset({"rename", "rename_noreplace", "rename_exchange", "link", "unlink", "rmdir"})
 # After EINTR a file object of Python asks again.
@@ -89,10 +92,10 @@ class Fault(NamedTuple):
             return call in READING | WRITING | COPYING
         if call in UNFAILING:
             return False
-        if call == "close":
-            # Of what was not written, and there the kernel has no error to tell. An exception of a
-            # signal's handler in the moment of closing is more than Python itself stands.
+        if call in _LEAVING and not self.number:
             return False
+        if call == "close":
+            return False  # of what was not written: there the kernel has no error to tell
         return not self.name.endswith("lacking") or self.number in LACKING.get(call, ())
 
 
@@ -236,7 +239,10 @@ class _Course:
             self._found.passed[calls[plan.struck[0]], fault.name] += 1
             yield from self._after_success(plan, fault, now, calls)
         later = [calls[index] for index in plan.struck[1:]]
-        if now.temporaries and all(each in _CLOSING for each in later):
+        hit = calls[plan.struck[0]] in self._each.tidies or not all(
+            each in _CLOSING for each in later
+        )
+        if now.temporaries and not hit:
             yield f"left behind: {', '.join(now.temporaries)}"
         self._found.left += bool(now.temporaries)
         yield from self._leaks()
@@ -258,8 +264,12 @@ class _Course:
         yield from wrong
         first = plan.struck[0]
         changed = any(index < first and name in _CHANGING for index, name in plan.done)
-        if not wrong and not changed and now.files != self._before.files:
+        if wrong or now.files == self._before.files:
+            return
+        if not changed:
             yield "it raised, and yet something was changed"
+        elif self._each.restores and len(plan.struck) == 1 and now.files != self._after.files:
+            yield "it raised, and did not restore what it had changed"
 
     def _after_success(
         self, plan: Struck, fault: Fault, now: State, calls: list[str]
@@ -271,6 +281,7 @@ class _Course:
             not fault.number
             or fault.number in LACKING.get(call, ())
             or call in FORGIVEN
+            or call in self._each.tidies
             or (fault.number == errno.EINTR and call in _AGAIN)
         )
         if not harmless:

@@ -32,6 +32,7 @@ YES_OR_NO = frozenset({"lock"})
 UNFAILING = frozenset({"on_procfs", "mount_id"})
 # After an error the descriptor is gone all the same (close(2)).
 _ENDING = frozenset({"close", "close written", "file.close"})
+_AMBIENT = ("/proc/self/fd", os.devnull)
 # The last argument, or the one before an offset, says how much is asked for.
 READING = frozenset({"read", "pread", "file.readinto"})
 WRITING = frozenset({"write", "file.write"})
@@ -92,7 +93,9 @@ def _precisely(name: str, args: tuple[Any, ...]) -> str:
     """The name of a call, and more where errors of it mean something else."""
     if name == "close" and _is_written(args[0]):
         return "close written"
-    return "open procfs" if name == "open" and args[0] == "/proc/self/fd" else name
+    if name == "open" and args[0] in _AMBIENT:
+        return f"open {args[0]}"
+    return name
 
 
 def _is_written(fd: int) -> bool:

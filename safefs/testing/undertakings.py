@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import shutil
+import tarfile
+import zipfile
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -17,6 +21,39 @@ SMALL = b"of old, and small\n"
 LARGE = bytes(range(256)) * 400  # above what is copied by reading and writing
 NEW = (b"one chunk, ", b"and another " * 6000, b"and the last")
 _TEN = [f"t{number}" for number in range(10)]
+
+
+def _tar() -> bytes:
+    held = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=held, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        for name, kind, content in (
+            ("x", tarfile.DIRTYPE, b""),
+            ("x/small", tarfile.REGTYPE, SMALL),
+            ("x/link", tarfile.SYMTYPE, b""),
+            ("x/same", tarfile.LNKTYPE, b""),
+            ("y", tarfile.REGTYPE, LARGE),
+        ):
+            member = tarfile.TarInfo(name)
+            member.type, member.size = kind, len(content)
+            member.mode = 0o755 if kind == tarfile.DIRTYPE else 0o640
+            member.linkname = {"x/link": "small", "x/same": "x/small"}.get(name, "")
+            archive.addfile(member, io.BytesIO(content))
+    return held.getvalue()
+
+
+def _zip() -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (("x/small", SMALL), ("y", LARGE)):
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return held.getvalue()
+
+
+_TAR, _ZIP = _tar(), _zip()
+_MEMBERS = ("x", "y")
 
 
 class World:
@@ -45,6 +82,8 @@ class World:
             os.setxattr(f"{one}/d/small", "user.note", b"kept where that is asked")
         for name in _TEN[:5]:
             _write(f"{one}/{name}", f"{name} ".encode() + SMALL, 0o600)
+        _write(f"{one}/box.tar.gz", _TAR, 0o600)
+        _write(f"{one}/box.zip", _ZIP, 0o600)
         two = self.paths[1]
         os.mkdir(f"{two}/tree")
         _write(f"{two}/tree/a", b"other", 0o600)
@@ -75,12 +114,16 @@ class Undertaking(NamedTuple):
 
     ``paths``: what the caller named; an error is about one of these, or something beneath.
     ``whole``: all of it takes place or none; otherwise each file for itself does.
+    ``restores``: on an error nothing has changed, though it takes several steps.
+    ``tidies``: by these it clears up when all is done; where one fails, a temporary name stays.
     """
 
     name: str
     act: Callable[[World], object]
     paths: tuple[str, ...]
     whole: bool = True
+    restores: bool = False
+    tidies: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"<Undertaking {self.name}>"
@@ -89,8 +132,15 @@ class Undertaking(NamedTuple):
 UNDERTAKINGS: list[Undertaking] = []
 
 
-def _add(name: str, act: Callable[[World], object], *paths: str, whole: bool = True) -> None:
-    UNDERTAKINGS.append(Undertaking(name, act, paths, whole))
+def _add(
+    name: str,
+    act: Callable[[World], object],
+    *paths: str,
+    whole: bool = True,
+    restores: bool = False,
+    tidies: frozenset[str] = frozenset(),
+) -> None:
+    UNDERTAKINGS.append(Undertaking(name, act, paths, whole, restores, tidies))
 
 
 def _written(world: World, path: str, *, durable: bool) -> None:
@@ -199,6 +249,40 @@ _add(
     "p/synced",
     whole=False,
 )
+_add(
+    "extract",
+    lambda w: w.one.extract("box.tar.gz", into="p/unpacked"),
+    "box.tar.gz",
+    "p/unpacked",
+    *_MEMBERS,
+)
+_add(
+    "extract a zip",
+    lambda w: w.one.extract("box.zip", into="unpacked"),
+    "box.zip",
+    "unpacked",
+    *_MEMBERS,
+)
+_add(
+    "extract to where something is",
+    lambda w: w.one.extract("box.tar.gz", into="d"),
+    "box.tar.gz",
+    "d",
+    *_MEMBERS,
+    whole=False,
+    restores=True,
+    tidies=frozenset({"rmdir", "scandir", "scandir.next"}),
+)
+_add(
+    "extract member by member",
+    lambda w: w.one.extract("box.tar.gz", into="d", partial=True),
+    "box.tar.gz",
+    "d",
+    *_MEMBERS,
+    whole=False,
+)
+_add("archive", lambda w: w.one.archive("tree", "packed.tar.gz"), "tree", "packed.tar.gz")
+_add("archive over another", lambda w: w.one.archive("tree", "box.zip"), "tree", "box.zip")
 _add("remove_tree", lambda w: w.one.delete_directory("tree"), "tree", whole=False)
 
 
