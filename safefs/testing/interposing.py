@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import io
 import os
 import signal
@@ -61,13 +62,20 @@ class Interposed(Seam):
 
     @contextmanager
     def facing(self, plan: Plan) -> Iterator[None]:
-        """Meanwhile the plan answers; ``calls`` are the names of what was asked, in order."""
+        """Meanwhile the plan answers; ``calls`` are the names of what was asked, in order.
+
+        No garbage is collected: a file of an earlier run would be closed then, and be counted.
+        """
         self.calls = []
+        collecting = gc.isenabled()
+        gc.disable()
         self._plan = plan
         try:
             yield
         finally:
             self._plan = None
+            if collecting:
+                gc.enable()
 
     def met(self, name: str, real: Real, args: tuple[Any, ...] = ()) -> Any:
         if self._plan is None:
