@@ -16,8 +16,11 @@ from safefs.errors import (
     ConfigError,
     EscapeError,
     InvalidPathError,
+    LockTimeoutError,
+    LockUnavailableError,
     MissingFolderError,
     PolicyError,
+    PreconditionError,
     SafefsError,
     SameFileError,
     UnknownDiskError,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from safefs.disk import Disk
     from safefs.diskpath import DiskPath
     from safefs.drivers.base import Stat
+    from safefs.drivers.locking import Lock
     from safefs.progress import Progress
     from safefs.report import Step, TreeReport
     from safefs.root import Root
@@ -47,9 +51,13 @@ __all__ = [
     "DiskPath",
     "EscapeError",
     "InvalidPathError",
+    "Lock",
+    "LockTimeoutError",
+    "LockUnavailableError",
     "MissingFolderError",
     "Policy",
     "PolicyError",
+    "PreconditionError",
     "Progress",
     "Resync",
     "Root",
@@ -75,6 +83,7 @@ _LAZY = {
     "Change": "safefs.watch",
     "Disk": "safefs.disk",
     "DiskPath": "safefs.diskpath",
+    "Lock": "safefs.drivers.locking",
     "Progress": "safefs.progress",
     "Resync": "safefs.watch",
     "Root": "safefs.root",

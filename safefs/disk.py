@@ -11,7 +11,7 @@ import secrets
 import threading
 import weakref
 from contextlib import ExitStack, nullcontext, suppress
-from errno import EINVAL, EISDIR
+from errno import EINVAL, EISDIR, ENOTSUP
 from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
@@ -22,9 +22,18 @@ from safefs.drivers.base import is_absence
 from safefs.drivers.content import CHUNK, Body, behind, check_file, encoded, harmless_suffix
 from safefs.drivers.fileobjects import as_text, binary, buffered
 from safefs.drivers.local import LocalDriver
+from safefs.drivers.locking import (
+    Lock,
+    LockDirectory,
+    by_name,
+    checked_timeout,
+    holding,
+    refuse_without,
+)
 from safefs.drivers.transfer import End
 from safefs.errors import InvalidPathError
 from safefs.operations.atomic import check_atomic
+from safefs.operations.conditions import Condition, algorithm_of, digest_tag
 from safefs.operations.files import Mode, check_arguments
 from safefs.operations.job import Job
 from safefs.operations.parent import Blame
@@ -44,6 +53,7 @@ if TYPE_CHECKING:
     from safefs.budget import Budget
     from safefs.drivers.base import Driver, Kind, Stat
     from safefs.drivers.content import Content
+    from safefs.drivers.locking import Locks
     from safefs.integrations.fsspec import DiskFileSystem
     from safefs.operations.job import OnError
     from safefs.progress import Listener
@@ -84,25 +94,34 @@ class Disk:
         name: str | None = None,
         policy: Policy | None = None,
         create: bool = False,
+        locks: StrOrBytesPath | None = None,
     ) -> None:
+        """``locks``: a directory of the application's own for the files of ``lock`` and of
+        ``put(if_match=)``; made with mode 0700 when the first is taken, those above it not.
+        """
         _check_name(name)
         if not isinstance(policy, Policy | None):
             raise TypeError(f"policy is a Policy, not {type(policy).__name__}")
-        self._begin(LocalDriver.at(directory, policy=policy, create=create), name)
+        place = None if locks is None else LockDirectory.at(locks)
+        self._begin(LocalDriver.at(directory, policy=policy, create=create), name, place)
+        self._closes_locks = True
 
     @classmethod
-    def _over(cls, driver: Driver, *, name: str | None = None) -> Self:
+    def _over(cls, driver: Driver, *, name: str | None = None, locks: Locks | None = None) -> Self:
         """A disk on any driver, which it owns from here on and closes.
 
-        The modes of new files and directories are the driver's (see ``LocalDriver``).
+        The modes of new files and directories are the driver's (see ``LocalDriver``). ``locks`` is
+        another's, who closes it.
         """
         _check_name(name)
         disk = cls.__new__(cls)
-        disk._begin(driver, name)  # noqa: SLF001  (its own class)
+        disk._begin(driver, name, locks)  # noqa: SLF001  (its own class)
         return disk
 
-    def _begin(self, driver: Driver, name: str | None) -> None:
+    def _begin(self, driver: Driver, name: str | None, locks: Locks | None) -> None:
         self._driver = driver
+        self._locks = locks or driver.locks
+        self._closes_locks = False
         self._name = driver._disk_name = name  # noqa: SLF001  (it is the disk's own)
         self._closed = self._revoked = False
         self._derived: dict[int, weakref.ref[Disk]] = {}
@@ -110,10 +129,13 @@ class Disk:
         self._renew_lock()
         _disks.add(self)
 
-    def _adopt(self, name: str) -> None:
+    def _adopt(self, name: str, locks: Locks) -> None:
+        """What a Storage gives a disk that has been made without."""
         if self._name is None:
             _check_name(name)
             self._name = self._driver._disk_name = name  # noqa: SLF001  (it is the disk's own)
+        if self._locks is None:
+            self._locks = locks
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
@@ -142,6 +164,8 @@ class Disk:
         """Give the directory up; open file objects stay open. May be called twice."""
         self._closed = True
         self._driver.close()
+        if self._closes_locks and self._locks is not None:
+            self._locks.close()
 
     def __enter__(self) -> Self:
         self._check_open()
@@ -197,7 +221,7 @@ class Disk:
         return self._derive(self._driver.narrowed(self._path(""), policy), self._name)
 
     def _derive(self, driver: Driver, name: str | None) -> Self:
-        disk = self._over(driver, name=name)
+        disk = self._over(driver, name=name, locks=self._locks)
         # Those above are told too: what lies between may be gone by the time they revoke.
         disk._remember += self._remember  # noqa: SLF001  (its own class)
         for remember in self._remember:
@@ -223,6 +247,35 @@ class Disk:
     def _end_revoked(self) -> None:
         self._revoked = True
         self.close()
+
+    def lock(self, name: str, *, timeout: float | None = None, shared: bool = False) -> Lock:
+        """An advisory lock by this name, to be held by ``with disk.lock("import"):``.
+
+        It excludes everybody who takes the lock of that name on this directory through a Storage of
+        the same application, or through a Disk with the same ``locks``: other threads, and other
+        processes of this machine. No file is protected by it, and ``name`` need be no file's. It
+        lies in the application's state folder, so that nothing is left in the disk's own; one empty
+        file for each name stays there. A process that ends, killed too, holds nothing any more.
+        It is not fair: who waits longest need not be the next.
+
+        ``timeout``: the seconds to wait at most, 0 to ask once, None to wait for ever.
+        ``shared``: any number may hold it so at once, but not beside one who does not.
+        Two applications on one directory do not exclude each other, nor does a disk that is scoped
+        exclude the wider one: its directory is another. flock(2) is what holds it; on NFS it
+        excludes other machines only where the server and the mount have locks.
+
+        Taking it raises ``LockTimeoutError``, EDEADLK where this thread holds it already,
+        ``LockUnavailableError`` (at once) where the disk has no place for locks;
+        ``InvalidPathError`` for what is not one plain name, ``ValueError`` for a negative time.
+        """
+        self._check_open()
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a lock is a str, not {type(name).__name__}")
+        plain, seconds = RelPath.one_name(name).text, checked_timeout(timeout)
+        place = refuse_without(self._locks, "lock()")
+        identity = self._driver.stat(RelPath(b".", ".")).identity
+        key = by_name(identity or (), plain)
+        return Lock(place, key, plain, timeout=seconds, shared=bool(shared))
 
     def watch(
         self,
@@ -449,6 +502,25 @@ class Disk:
                 digest.update(chunk)
         return digest.hexdigest()
 
+    def etag(self, path: AnyPath, *, checksum: str | None = None) -> str:
+        """What tells this version of a file from every other, for ``put(if_match=)``.
+
+        Ask for it before you read: then what you read is this version, or ``put`` will say no.
+
+        By the file's device, inode number, size and time of change: good as long as the disk stays
+        mounted, and where the times of its file system are finer than the writers are quick. What
+        is written in place in the same size within one tick of the kernel's clock (4 ms, before
+        Linux 6.13) may go unnoticed; what safefs replaces as a whole does not.
+        ``checksum``: by the content alone, read whole here and when it is compared; an algorithm of
+        ``checksum``. Compare etags for equality and nothing else.
+        """
+        if checksum is not None:
+            return digest_tag(checksum, self.checksum(path, checksum))
+        tag = self._stat_file(path).etag
+        if tag is None:
+            raise OSError(ENOTSUP, "this storage tells no versions apart", self._path(path).shown)
+        return tag
+
     def visibility(self, path: AnyPath) -> Visibility:
         """``"private"`` if no permission is given to group or others, else ``"public"``."""
         found = self._driver.stat(self._path(path))
@@ -485,6 +557,8 @@ class Disk:
         *,
         durable: bool = False,
         preserve: Iterable[str] = (),
+        if_match: str | None = None,
+        if_none_match: Literal["*"] | None = None,
     ) -> None:
         """Replace a file as a whole, or create it and the directories above it.
 
@@ -503,13 +577,38 @@ class Disk:
         ``preserve``: what is kept of a file that is replaced beside its permissions, of the words
         ``"ownership"`` and ``"xattr"`` (ACLs are among these). What cannot be kept is an error, and
         nothing has changed; see ``Root.replace_file``. Another word is a ``ValueError``.
+
+        ``if_match``: an etag (see ``etag``), or ``"*"`` for any file there is. Replaced is that
+        version and no other: ``PreconditionError`` where another stands there, or none, and nothing
+        has changed. Comparing and replacing are one step for all who say ``if_match``: none of
+        them loses what another has written. Who writes without it does not wait for that step. It
+        needs a place for locks (``LockUnavailableError``, see ``lock``), makes no directories, and
+        a link in the last place is ELOOP.
+        ``if_none_match="*"``: ``FileExistsError`` where the name is taken; of all who say so one
+        creates the file. These are RFC 9110, 13.1.1 and 13.1.2.
         """
         words = checked_words(preserve)
+        condition = self._condition(if_match, if_none_match)
         where, body = self._path(path), Body(content)
-        transfer.write(self._driver, where, body, durable=durable, preserve=words)
+        transfer.write(
+            self._driver,
+            where,
+            body,
+            overwrite=if_none_match is None,
+            durable=durable,
+            preserve=words,
+            condition=condition,
+        )
 
     def put_json(
-        self, path: AnyPath, value: object, *, indent: int | None = None, durable: bool = False
+        self,
+        path: AnyPath,
+        value: object,
+        *,
+        indent: int | None = None,
+        durable: bool = False,
+        if_match: str | None = None,
+        if_none_match: Literal["*"] | None = None,
     ) -> None:
         """``put`` of a value as JSON in UTF-8.
 
@@ -517,7 +616,7 @@ class Disk:
         then nothing has changed.
         """
         text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
-        self.put(path, text, durable=durable)
+        self.put(path, text, durable=durable, if_match=if_match, if_none_match=if_none_match)
 
     def write_stream(
         self,
@@ -525,11 +624,13 @@ class Disk:
         stream: BinaryIO | Iterable[ReadableBuffer],
         *,
         durable: bool = False,
+        if_match: str | None = None,
+        if_none_match: Literal["*"] | None = None,
     ) -> None:
         """``put`` from a binary file object or an iterable of bytes."""
         if isinstance(stream, str | bytes | bytearray | memoryview):
             raise TypeError("write_stream takes a file object or an iterable; put takes a value")
-        self.put(path, stream, durable=durable)
+        self.put(path, stream, durable=durable, if_match=if_match, if_none_match=if_none_match)
 
     def put_file(
         self, directory: AnyPath, file: BinaryIO | DiskPath, *, durable: bool = False
@@ -937,6 +1038,21 @@ class Disk:
         if isinstance(path, DiskPath):
             return End(*whereabouts(path)[1:])
         return End(self._driver, self._path(path))
+
+    def _condition(self, if_match: str | None, if_none_match: str | None) -> Condition | None:
+        if if_none_match not in (None, "*"):
+            raise ValueError(f"if_none_match is '*', not {if_none_match!r}")
+        if if_match is None:
+            return None
+        if not isinstance(if_match, str):
+            raise TypeError(f"if_match is an etag, a str, not {type(if_match).__name__}")
+        if if_none_match is not None:
+            raise ValueError("if_match and if_none_match: a file cannot be there and not be there")
+        algorithm = algorithm_of(if_match)
+        if algorithm is not None:
+            hashlib.new(algorithm, usedforsecurity=False)  # or the ValueError that there is none
+        place = refuse_without(self._locks, "if_match")
+        return Condition(if_match, holding(place))
 
     # What the methods above share
 

@@ -7,6 +7,9 @@ Exception
     ├── PolicyError           PermissionError  inside, but the policy of the disk forbids it
     ├── SameFileError         OSError          source and destination are one file
     ├── BudgetError           OSError          a tree or an archive is more than was allowed
+    ├── PreconditionError     OSError          what stands there is not the version that was meant
+    ├── LockTimeoutError      TimeoutError     another held the lock all the time
+    ├── LockUnavailableError  OSError          this disk has no place for locks
     ├── UnknownDiskError      KeyError         no disk of that name
     ├── MissingFolderError    FileNotFoundError  the folder of a disk does not exist
     ├── UnsafeFolderError     PermissionError  the folder of a disk is not one safefs will open
@@ -22,7 +25,7 @@ Every error survives ``pickle`` and ``copy`` with equal attributes.
 from __future__ import annotations
 
 import os
-from errno import E2BIG, EACCES, EINVAL, ENOENT
+from errno import E2BIG, EACCES, ECANCELED, EINVAL, ENOENT, ENOLCK, ETIMEDOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,6 +137,49 @@ class BudgetError(SafefsError, OSError):
         self.path = path
         self.limit = limit
         self.maximum = maximum
+
+
+class PreconditionError(SafefsError, OSError):
+    """What stands under the path is not the version that was to be replaced; nothing was changed.
+
+    ``expected`` is the etag that was given, ``found`` that of what is there, or None where there is
+    nothing. This is HTTP's 412 (RFC 9110, 15.5.13). errno is ECANCELED.
+    """
+
+    _fields = ("path", "expected", "found")
+
+    def __init__(self, path: AnyPath | None, expected: str, found: str | None) -> None:
+        there = "there is no file" if found is None else "it has been changed"
+        OSError.__init__(self, ECANCELED, f"not the version that was to be replaced: {there}", path)
+        self.path = path
+        self.expected = expected
+        self.found = found
+
+
+class LockTimeoutError(SafefsError, TimeoutError):
+    """Another held the lock ``name`` for all of ``timeout`` seconds. errno is ETIMEDOUT."""
+
+    _fields = ("name", "timeout")
+
+    def __init__(self, name: str, timeout: float) -> None:
+        OSError.__init__(self, ETIMEDOUT, f"another held the lock for {timeout:g} seconds", name)
+        self.name = name
+        self.timeout = timeout
+
+
+class LockUnavailableError(SafefsError, OSError):
+    """This disk has no place for locks, which ``wanted`` needs. errno is ENOLCK."""
+
+    _fields = ("wanted",)
+
+    def __init__(self, wanted: str) -> None:
+        OSError.__init__(
+            self,
+            ENOLCK,
+            f"{wanted} needs a place for locks: take the disk from a Storage, which keeps them in "
+            "its state folder, or give Disk(..., locks=DIRECTORY)",
+        )
+        self.wanted = wanted
 
 
 class UnknownDiskError(SafefsError, KeyError):

@@ -68,6 +68,7 @@ MEDIA = ("desktop", "documents", "downloads", "music", "pictures", "videos")
 APP = ("appdata", "config", "cache", "state", "logs")
 RUNTIME = "runtime"
 TEMP = "temp"
+STATE = "state"
 # Files of these disks are the application's own: 0600, and their directories 0700.
 PRIVATE = (*APP, RUNTIME, TEMP)
 NAMES = ("appdata", HOME, *MEDIA, *APP[1:], RUNTIME, TEMP)

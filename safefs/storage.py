@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from safefs import config as configuration
 from safefs.disk import Disk
 from safefs.drivers.local import LocalDriver
+from safefs.drivers.locking import FOLDER as LOCKS
+from safefs.drivers.locking import LockDirectory
 from safefs.errors import ConfigError, MissingFolderError, UnknownDiskError
-from safefs.folders import HOME, PRIVATE, TEMP, TemporaryFolder, places
+from safefs.folders import HOME, PRIVATE, STATE, TEMP, TemporaryFolder, places
 from safefs.policy import Policy
 from safefs.root import Root
 
@@ -73,19 +75,21 @@ class Storage:
         rights = {name: entry.rights for name, entry in entries.items()}
         if not home_dot_entries:
             rights[HOME] = {"top_level_dot_entries": "refuse", **rights.get(HOME, {})}
-        slots = {name: _found(place, _policy(name, rights)) for name, place in found.items()}
-        slots[TEMP] = _temporary(app, _policy(TEMP, rights))
+        locks = LockDirectory(_lock_folder(found[STATE]))
+        slots = {name: _found(place, _policy(name, rights), locks) for name, place in found.items()}
+        slots[TEMP] = _temporary(app, _policy(TEMP, rights), locks)
         for name, entry in entries.items():
             if entry.path is not None:
-                slots[name] = _configured(entry, entry.path, _policy(name, rights))
+                slots[name] = _configured(entry, entry.path, _policy(name, rights), locks)
         for name, disk in (disks or {}).items():
             if configuration.check_name(name) in entries:
                 raise ConfigError("Storage", "disks", f"{name!r} is in safefs.toml as well")
-            slots[name] = _given(name, disk, _policy(name, rights))
-        self._begin(app, slots)
+            slots[name] = _given(name, disk, _policy(name, rights), locks)
+        self._begin(app, slots, locks)
 
-    def _begin(self, app: str, slots: Mapping[str, Slot]) -> None:
+    def _begin(self, app: str, slots: Mapping[str, Slot], locks: LockDirectory) -> None:
         self.app = app
+        self._locks = locks
         self._slots = dict(slots)
         self._closed = False
         self._registers = False
@@ -164,6 +168,7 @@ class Storage:
         """Close what was opened here, remove ``temp``, unregister. May be called twice."""
         self._closed = True
         with ExitStack() as stack:
+            stack.callback(self._locks.close)
             for slot in self._slots.values():
                 stack.callback(slot.close)
             if self._registers:
@@ -261,21 +266,34 @@ def _policy(name: str, rights: Mapping[str, Mapping[str, Any]]) -> Policy:
     return Policy(**rights.get(name, {}))
 
 
-def _disk(name: str, driver: LocalDriver) -> Opened:
-    disk = Disk._over(driver, name=name)  # noqa: SLF001  (for those who choose a driver)
+def _lock_folder(state: Place) -> Callable[[], Root]:
+    """The folder for locks, made where it is missing, in that of the application's state."""
+
+    def opener() -> Root:
+        with state.open() as root:
+            root.makedirs(LOCKS, 0o700, exist_ok=True)
+            return root.subroot(LOCKS)
+
+    return opener
+
+
+def _disk(name: str, driver: LocalDriver, locks: LockDirectory) -> Opened:
+    disk = Disk._over(driver, name=name, locks=locks)  # noqa: SLF001  (who choose a driver)
     return Opened(disk, disk.close)
 
 
-def _found(place: Place, policy: Policy) -> Slot:
+def _found(place: Place, policy: Policy, locks: LockDirectory) -> Slot:
     def opener() -> Opened:
         root = place.open(policy)
         driver = LocalDriver(root, where=str(place.path), **modes(place.name))
-        return _disk(place.name, driver)
+        return _disk(place.name, driver, locks)
 
     return Slot(f"({place.problem})" if place.problem else str(place.path), opener)
 
 
-def _at(name: str, path: str, policy: Policy, *, create: bool = False) -> Slot:
+def _at(
+    name: str, path: str, policy: Policy, locks: LockDirectory, *, create: bool = False
+) -> Slot:
     def opener() -> Opened:
         try:
             if create:
@@ -283,29 +301,31 @@ def _at(name: str, path: str, policy: Policy, *, create: bool = False) -> Slot:
             root = Root(path, policy=policy)
         except FileNotFoundError:
             raise MissingFolderError(name, path) from None
-        return _disk(name, LocalDriver(root, where=path, **modes(name)))
+        return _disk(name, LocalDriver(root, where=path, **modes(name)), locks)
 
     return Slot(path, opener)
 
 
-def _configured(entry: DiskEntry, path: str, policy: Policy) -> Slot:
-    return _at(entry.name, path, policy, create=entry.create)
+def _configured(entry: DiskEntry, path: str, policy: Policy, locks: LockDirectory) -> Slot:
+    return _at(entry.name, path, policy, locks, create=entry.create)
 
 
-def _given(name: str, disk: Directory | Disk, policy: Policy) -> Slot:
+def _given(name: str, disk: Directory | Disk, policy: Policy, locks: LockDirectory) -> Slot:
     if isinstance(disk, Disk):
-        disk._adopt(name)  # noqa: SLF001  (only a Storage names disks of others)
+        disk._adopt(name, locks)  # noqa: SLF001  (only a Storage names disks of others)
         slot = Slot(repr(disk), lambda: Opened(disk, lambda: None))
         slot.get()
         return slot
     # Joined now: the working directory may be another one at first use.
-    return _at(name, os.path.join(os.getcwd(), os.fspath(disk)), policy)
+    return _at(name, os.path.join(os.getcwd(), os.fspath(disk)), policy, locks)
 
 
-def _temporary(app: str, policy: Policy) -> Slot:
+def _temporary(app: str, policy: Policy, locks: LockDirectory) -> Slot:
     def opener() -> Opened:
         folder = TemporaryFolder(app)
-        opened = _disk(TEMP, LocalDriver(folder.root.subroot(".", policy=policy), **modes(TEMP)))
+        opened = _disk(
+            TEMP, LocalDriver(folder.root.subroot(".", policy=policy), **modes(TEMP)), locks
+        )
         # A disk that is dropped unclosed, or open at exit, leaves nothing behind either.
         remove = weakref.finalize(opened.disk, folder.remove)
 

@@ -18,6 +18,7 @@ DOCUMENTS = (
     "docs/disks.md",
     "docs/durability.md",
     "docs/fsspec.md",
+    "docs/locks.md",
     "docs/pathlib.md",
     "docs/trees.md",
     "docs/watching.md",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from errno import E2BIG, EACCES, EINVAL, ENOENT
+from errno import E2BIG, EACCES, ECANCELED, EINVAL, ENOENT, ENOLCK, ETIMEDOUT
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +16,11 @@ from safefs.errors import (
     ConfigError,
     EscapeError,
     InvalidPathError,
+    LockTimeoutError,
+    LockUnavailableError,
     MissingFolderError,
     PolicyError,
+    PreconditionError,
     SafefsError,
     SameFileError,
     UnknownDiskError,
@@ -40,6 +43,10 @@ _ALL: list[SafefsError] = [
     SameFileError("a", "b"),
     BudgetError("a/b", "entries", 3),
     BudgetError(b"a", "ratio", 1.5),
+    PreconditionError("a", "1-2", "1-3"),
+    PreconditionError(b"a", "*", None),
+    LockTimeoutError("import", 0.5),
+    LockUnavailableError("lock()"),
     UnknownDiskError("musik", ("music", "videos")),
     UnknownDiskError("musik", ()),
     MissingFolderError("music", "/home/a/Music"),
@@ -55,6 +62,9 @@ _KINDS: dict[type[SafefsError], tuple[type[BaseException], int | None]] = {
     PolicyError: (PermissionError, EACCES),
     SameFileError: (OSError, EINVAL),
     BudgetError: (OSError, E2BIG),
+    PreconditionError: (OSError, ECANCELED),
+    LockTimeoutError: (TimeoutError, ETIMEDOUT),
+    LockUnavailableError: (OSError, ENOLCK),
     UnknownDiskError: (KeyError, None),
     MissingFolderError: (FileNotFoundError, ENOENT),
     UnsafeFolderError: (PermissionError, EACCES),
@@ -74,6 +84,10 @@ _MORE = (
     "maximum",
     "archive",
     "member",
+    "expected",
+    "found",
+    "timeout",
+    "wanted",
 )
 
 

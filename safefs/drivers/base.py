@@ -13,6 +13,7 @@ from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 from safefs.errors import EscapeError, InvalidPathError, PolicyError
+from safefs.operations.conditions import etag
 
 if TYPE_CHECKING:
     import os
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from safefs.archive.members import Place
+    from safefs.drivers.locking import Locks
+    from safefs.operations.conditions import Condition
     from safefs.operations.files import Mode
     from safefs.operations.harvesting import Produce
     from safefs.operations.job import Job
@@ -70,6 +73,11 @@ class Stat:
     mtime_ns: int
     mode: int
     identity: tuple[object, ...] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def etag(self) -> str | None:
+        """The version, as ``Disk.etag`` gives it; None where the storage cannot tell."""
+        return None if self.identity is None else etag(self.identity, self.size, self.mtime_ns)
 
     def is_same_file(self, other: Stat) -> bool:
         """Whether both are known to be of one file."""
@@ -136,6 +144,7 @@ class Driver(Protocol):
     """
 
     _disk_name: str | None  # of the disk that stands on it, for those who report a refusal
+    locks: Locks | None  # its own, where it needs no place for them
 
     @property
     def policy(self) -> Policy:
@@ -187,6 +196,7 @@ class Driver(Protocol):
         overwrite: bool = True,
         durable: bool = False,
         preserve: tuple[str, ...] = (),
+        condition: Condition | None = None,
     ) -> None:
         """Replace the file as a whole, or create it; on any error nothing has changed.
 
@@ -200,6 +210,7 @@ class Driver(Protocol):
         either content does. An error of the very last step, which says so in a note, leaves the new
         content. ``preserve``: what else is kept of a file that is replaced (words that have been
         checked, see ``Root.replace_file``); where there is no such thing, nothing is lost.
+        ``condition``: what must stand there when it is replaced; asked before the content, too.
         """
 
     def draft(

@@ -30,6 +30,8 @@ from safefs.root import Root
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from safefs.drivers.locking import Locks
+    from safefs.operations.conditions import Condition
     from safefs.operations.harvesting import Produce
     from safefs.policy import Policy
     from safefs.root import StrOrBytesPath
@@ -44,6 +46,7 @@ class LocalDriver:
     """
 
     _disk_name: str | None = None
+    locks: Locks | None = None
 
     def __init__(
         self,
@@ -123,6 +126,7 @@ class LocalDriver:
         overwrite: bool = True,
         durable: bool = False,
         preserve: tuple[str, ...] = (),
+        condition: Condition | None = None,
     ) -> None:
         mode = self._mode(path, permissions)
         replace.replace_file(
@@ -133,6 +137,7 @@ class LocalDriver:
             mode=mode,
             replace=overwrite,
             preserve=preserve,
+            condition=condition,
         )
 
     def draft(

@@ -6,6 +6,7 @@ has no links, no owners and no permission checks: a mode is remembered and never
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import threading
@@ -28,8 +29,10 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
 from safefs.audit import refused
 from safefs.drivers.base import Stat, is_absence, kind_of
 from safefs.drivers.fileobjects import binary, published
+from safefs.drivers.locking import LockMemory
 from safefs.drivers.planting import DriverBed, harvested
 from safefs.errors import EscapeError, PolicyError, SameFileError
+from safefs.operations.conditions import algorithm_of, digest_tag
 from safefs.operations.parent import Blame
 from safefs.operations.replace import is_temporary
 from safefs.operations.survey import Level
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
+    from safefs.drivers.locking import Locks
+    from safefs.operations.conditions import Condition
     from safefs.operations.files import Mode
     from safefs.operations.harvesting import Produce
     from safefs.operations.job import Job
@@ -127,6 +132,17 @@ class _Place:
         return self.directory.entries.get(self.name)
 
 
+def _compare(condition: Condition | None, place: _Place) -> None:
+    if condition is None:
+        return
+    algorithm, node = algorithm_of(condition.expected), place.node
+    found = None if node is None else _stat(node).etag
+    if algorithm is not None and isinstance(node, _File):
+        digest = hashlib.new(algorithm, node.data, usedforsecurity=False)
+        found = digest_tag(algorithm, digest.hexdigest())
+    condition.compare(place.path, found)
+
+
 class MemoryDriver:
     """A tree in memory, shared by all drivers narrowed from it. Thread-safe.
 
@@ -151,6 +167,7 @@ class MemoryDriver:
         self._directory_mode = directory_mode
         self._root = _Directory(S_IFDIR | 0o777 & ~_UMASK & directory_mode)
         self._lock = threading.RLock()
+        self.locks: Locks | None = LockMemory()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -207,13 +224,15 @@ class MemoryDriver:
         overwrite: bool = True,
         durable: bool = False,  # noqa: ARG002  (a tree in memory survives nothing)
         preserve: tuple[str, ...] = (),  # noqa: ARG002  (no owners, no attributes)
+        condition: Condition | None = None,
     ) -> None:
         with self._lock:
-            self._replaceable(path, overwrite=overwrite)
+            _compare(condition, self._replaceable(path, overwrite=overwrite))
         data = bytearray().join(chunks)
         with self._lock:
             place = self._replaceable(path, overwrite=overwrite)
             old = place.node
+            _compare(condition, place)
             kept = self._permissions(permissions) if old is None else old.mode & 0o777
             place.directory.add(place.name, _File(S_IFREG | kept, data=data))
 
@@ -509,6 +528,7 @@ class MemoryDriver:
         twin = type(self)(policy, file_mode=self._asked_mode, directory_mode=self._directory_mode)
         twin._root = directory  # noqa: SLF001  (its own class)
         twin._lock = self._lock  # noqa: SLF001  (its own class)
+        twin.locks = self.locks
         return twin
 
     def close(self) -> None:

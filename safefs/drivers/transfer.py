@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from safefs.drivers.base import is_absence
 from safefs.drivers.content import Body
-from safefs.errors import SameFileError
+from safefs.errors import PreconditionError, SameFileError
 from safefs.operations.parent import Blame
 from safefs.paths import RelPath, settled
 
 if TYPE_CHECKING:
     from safefs.drivers.base import Driver, Stat
+    from safefs.operations.conditions import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def write(
     overwrite: bool = True,
     durable: bool = False,
     preserve: tuple[str, ...] = (),
+    condition: Condition | None = None,
 ) -> None:
     """``Driver.write``, once more with the directories above made where they were missing."""
 
@@ -103,11 +105,14 @@ def write(
             overwrite=overwrite,
             durable=durable,
             preserve=preserve,
+            condition=condition,
         )
 
     try:
         attempt()
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if condition is not None:
+            raise PreconditionError(where.shown, condition.expected, None) from error
         # Once the content has begun it cannot be had again, and the error may be its own.
         if content.started or not make_parent(driver, where, durable=durable):
             raise

@@ -187,6 +187,10 @@ def utimensat(fd: int, ns: tuple[int, int] | None) -> int:
     return 0 if _utimensat(fd, b"", times, AT_EMPTY_PATH) == 0 else _failed()
 
 
+flock = fcntl.flock
+LOCK_EX, LOCK_SH, LOCK_UN, LOCK_NB = fcntl.LOCK_EX, fcntl.LOCK_SH, fcntl.LOCK_UN, fcntl.LOCK_NB
+
+
 def lock(fd: int) -> bool:
     """Take the lock of an open file (flock(2)), without waiting: whether it is held now.
 

@@ -85,6 +85,7 @@ class Publication:
             with Blame(self._path), parent_of_file(self._handle, self._path) as parent:
                 if not os.path.samestat(syscalls.fstat(parent.fd), syscalls.fstat(self._dir_fd)):
                     raise OSError(ESTALE, "its directory was moved, so the file was not published")
+                self.draft.stamp()
                 self._directory.file(self.draft.fd)
                 self.draft.publish(self._name, replace=self._replace)
                 self._directory.directory()

@@ -40,6 +40,7 @@ def _copy(handle: Handle, source: int, src: RelPath, dst: RelPath, *, replace: b
         mode = S_IMODE(found.st_mode) & _PERMISSIONS
         with Draft(new.fd, mode) as draft:
             copy_content(source, draft.fd, found)
+            draft.stamp()
             draft.publish(new.name, replace=replace)
 
 

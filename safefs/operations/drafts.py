@@ -6,6 +6,7 @@ import io
 import os
 from errno import EEXIST, ENOENT, ESTALE
 from stat import S_IFMT
+from time import time_ns
 
 from safefs.kernel import syscalls
 from safefs.operations.content import copy_content
@@ -95,6 +96,8 @@ class DraftFile:
             with Blame(self._path):
                 if not self._file.closed:
                     self._file.flush()
+                    now = time_ns()  # see Draft.stamp
+                    syscalls.utime(self._file.fileno(), ns=(now, now))
                     if self._durable:
                         syscalls.fsync(self._file.fileno())
                     self._written = _portrait(syscalls.fstat(self._file.fileno()))

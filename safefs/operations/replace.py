@@ -6,6 +6,7 @@ import os
 import sys
 from errno import EEXIST, EINVAL, EISDIR
 from stat import S_IMODE, S_ISDIR, S_ISREG
+from time import time_ns
 
 from safefs.kernel import syscalls
 from safefs.operations.files import write_all
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from safefs.kernel.handle import Handle
+    from safefs.operations.conditions import Condition
     from safefs.paths import RelPath
 
     Buffer = bytes | bytearray | memoryview
@@ -95,6 +97,11 @@ class Draft:
         """The temporary name; empty once the file has its own."""
         return self._name
 
+    def stamp(self) -> None:
+        """Give it the time of now by the fine clock: what ``conditions.etag`` counts on."""
+        now = time_ns()
+        syscalls.utime(self.fd, ns=(now, now))
+
     def publish(self, name: bytes, *, replace: bool = True) -> None:
         """Give the file its name, in one step.
 
@@ -149,14 +156,18 @@ def replace_file(
     mode: int | None,
     replace: bool = True,
     preserve: tuple[str, ...] = (),
+    condition: Condition | None = None,
 ) -> None:
     """``replace=False``: FileExistsError where the name is taken, under a race too.
 
-    ``preserve``: words that have been checked.
+    ``preserve``: words that have been checked. ``condition``: what must stand there when the new
+    content takes its place.
     """
     with parent_of_file(handle, path) as parent:
         if not replace:
             refuse_existing(parent)
+        if condition is not None:
+            condition.check(handle, parent)  # not the last word, but before anything is written
         kept = kept_mode(parent) if mode is None else mode & _PERMISSIONS
         owned = None
         if preserve:
@@ -167,15 +178,17 @@ def replace_file(
         with Blame(path):
             directory = Synced(parent.fd, wanted=durable)
         with directory:
-            _replace(parent, chunks, kept, owned, directory, replace=replace)
+            _replace(handle, parent, chunks, kept, owned, directory, condition, replace=replace)
 
 
 def _replace(
+    handle: Handle,
     parent: Parent,
     chunks: Iterable[Buffer],
     kept: int | None,
     owned: Preserved | None,
     directory: Synced,
+    condition: Condition | None,
     *,
     replace: bool,
 ) -> None:
@@ -191,8 +204,14 @@ def _replace(
             with ours:
                 write_all(draft.fd, chunk)
         with ours:
+            draft.stamp()
             directory.file(draft.fd)
-            draft.publish(parent.name, replace=replace)
+            if condition is None:
+                draft.publish(parent.name, replace=replace)
+            else:
+                with condition.held(parent):
+                    condition.check(handle, parent)
+                    draft.publish(parent.name, replace=replace)
     finally:
         with ours:
             draft.close()

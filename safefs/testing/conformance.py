@@ -26,7 +26,17 @@ from safefs.budget import Budget
 from safefs.disk import Disk
 from safefs.diskpath import DiskPath
 from safefs.drivers.base import Stat
-from safefs.errors import BudgetError, EscapeError, InvalidPathError, PolicyError, SameFileError
+from safefs.drivers.locking import LockDirectory
+from safefs.errors import (
+    BudgetError,
+    EscapeError,
+    InvalidPathError,
+    LockTimeoutError,
+    LockUnavailableError,
+    PolicyError,
+    PreconditionError,
+    SameFileError,
+)
 from safefs.policy import Policy
 from safefs.report import Step
 from safefs.testing.archives import Archive, Member
@@ -70,6 +80,8 @@ READS: dict[str, Call] = {
     "size": lambda disk, path: disk.size(path),
     "mime_type": lambda disk, path: disk.mime_type(path),
     "checksum": lambda disk, path: disk.checksum(path),
+    "etag": lambda disk, path: disk.etag(path),
+    "etag of content": lambda disk, path: disk.etag(path, checksum="md5"),
 }
 LOOKS: dict[str, Call] = {
     "stat": lambda disk, path: disk.stat(path),
@@ -82,6 +94,7 @@ LISTS: dict[str, Call] = {
     "directories": lambda disk, path: disk.directories(path),
     "all_directories": lambda disk, path: disk.all_directories(path),
     "scoped": lambda disk, path: disk.scoped(path).close(),
+    "watch": lambda disk, path: disk.watch(path, polling=True).stop(),
     "archive": lambda disk, path: disk.archive(path, io.BytesIO(), format="zip"),
 }
 WRITES: dict[str, Call] = {
@@ -126,7 +139,10 @@ BETWEEN_DISKS = {
     *("copy_tree from", "move_tree from", "sync_to"),
     *("archive to", "extract from"),
 }
-WITHOUT_PATH = {"close", "closed", "fs", "name", "policy", "read_only", "revoke", "with_policy"}
+WITHOUT_PATH = {
+    *("close", "closed", "fs", "lock", "name", "policy"),
+    *("read_only", "revoke", "with_policy"),
+}
 
 _TOO_LONG = "n" * 256
 _WRONG_TYPES = [None, 3, 1.5, object()]
@@ -274,6 +290,15 @@ class DiskConformance:
     def writable(self, filled: Disk) -> Disk:
         """The subject, filled; what asks for it is a test of writing."""
         return filled
+
+    @pytest.fixture
+    def lockable(self, writable: Disk, tmp_path: Path) -> Iterator[Disk]:
+        """The subject, filled, with a place for locks."""
+        if writable._locks is None:  # noqa: SLF001
+            writable._locks = LockDirectory.at(tmp_path / "locks")  # noqa: SLF001
+        place = writable._locks  # noqa: SLF001
+        yield writable
+        place.close()
 
     # The suite itself
 
@@ -573,6 +598,171 @@ class DiskConformance:
         for directory in ("", "sub", "sub/../sub", "./sub/"):
             assert all(filled.file_exists(path) for path in filled.all_files(directory))
             assert all(filled.directory_exists(path) for path in filled.directories(directory))
+
+    # Versions
+
+    def test_an_etag_is_the_same_until_the_file_changes(self, filled: Disk, twin: Disk) -> None:
+        for options in ({}, {"checksum": "sha256"}):
+            before = filled.etag("a.txt", **options)
+            assert filled.etag("./sub/../a.txt", **options) == before
+            assert filled.etag("empty", **options) != before
+            twin.put("a.txt", b"BETA\r\nalpha\n")
+            after = filled.etag("a.txt", **options)
+            assert after != before
+            twin.put("a.txt", LAYOUT["a.txt"])
+            assert (filled.etag("a.txt", **options) == before) == bool(options)
+
+    def test_every_replacement_is_another_version(self, filled: Disk, twin: Disk) -> None:
+        """Within one tick of the clock too, in which a number of an inode is given out again."""
+        seen = set()
+        for _ in range(200):
+            twin.put("a.txt", b"same size")
+            seen.add(filled.etag("a.txt"))
+            twin.delete("a.txt")
+        assert len(seen) == 200
+
+    def test_a_version_that_was_replaced_is_replaced_no_more(self, lockable: Disk) -> None:
+        for options in ({}, {"checksum": "sha256"}):
+            lockable.put("a.txt", b"0")
+            first = lockable.etag("a.txt", **options)
+            lockable.put("a.txt", b"1", if_match=first)
+            for write in (
+                partial(lockable.put, "a.txt", b"2"),
+                partial(lockable.put_json, "./a.txt", 2),
+                partial(lockable.write_stream, "sub/../a.txt", [b"2"]),
+            ):
+                with pytest.raises(PreconditionError) as caught:
+                    write(if_match=first)
+                assert caught.value.expected == first
+                assert caught.value.found == lockable.etag("a.txt", **options)
+            assert lockable.get("a.txt") == b"1"
+        lockable.put("a.txt", b"3", if_match="*")
+        assert lockable.get("a.txt") == b"3"
+
+    @pytest.mark.parametrize("path", ["new", "new/below", "sub/new/below"])
+    @pytest.mark.parametrize("tag", ["*", "0-0-0-0", "sha256:00"])
+    def test_what_is_missing_matches_nothing(self, lockable: Disk, path: str, tag: str) -> None:
+        before = tree(lockable)
+        with pytest.raises(PreconditionError) as caught:
+            lockable.put(path, b"", if_match=tag)
+        assert caught.value.found is None
+        assert caught.value.filename == path
+        assert tree(lockable) == before
+
+    def test_a_source_is_not_asked_for_what_will_not_be_written(self, lockable: Disk) -> None:
+        def never() -> Iterator[bytes]:
+            yield pytest.fail("asked")
+
+        with pytest.raises(PreconditionError):
+            lockable.put("a.txt", never(), if_match="0")
+
+    def test_a_change_while_the_source_is_read_is_noticed(self, lockable: Disk) -> None:
+        tag = lockable.etag("a.txt")
+
+        def source() -> Iterator[bytes]:
+            yield b"mine"
+            lockable.put("a.txt", b"another's")
+
+        with pytest.raises(PreconditionError):
+            lockable.put("a.txt", source(), if_match=tag)
+        assert lockable.get("a.txt") == b"another's"
+        assert "a.txt" in lockable.files()
+
+    def test_a_file_is_created_once(self, writable: Disk) -> None:
+        writable.put("new/f", b"1", if_none_match="*")
+        with pytest.raises(FileExistsError):
+            writable.put("new/f", b"2", if_none_match="*")
+        with pytest.raises(FileExistsError):
+            writable.put_json("new/f", 2, if_none_match="*")
+        assert writable.get("new/f") == b"1"
+
+    def test_conditions_that_cannot_be_are_one_error(self, lockable: Disk) -> None:
+        before = tree(lockable)
+        for options, error in (
+            ({"if_match": "*", "if_none_match": "*"}, ValueError),
+            ({"if_none_match": "0-0"}, ValueError),
+            ({"if_match": 3}, TypeError),
+            ({"if_match": b"0"}, TypeError),
+            ({"if_match": "nosuch:00"}, ValueError),
+        ):
+            with pytest.raises(error):
+                lockable.put("a.txt", b"", **options)
+        with pytest.raises(IsADirectoryError):
+            lockable.put("sub", b"", if_match="*")
+        with pytest.raises(IsADirectoryError):
+            lockable.etag("sub")
+        assert tree(lockable) == before
+
+    # Locks
+
+    def test_a_lock_excludes_another_thread(self, lockable: Disk) -> None:
+        said: list[object] = []
+
+        def other(**options: Any) -> None:
+            try:
+                with lockable.lock("import", timeout=0, **options):
+                    said.append("held")
+            except LockTimeoutError as error:
+                said.append((error.name, error.timeout))
+
+        def ask(**options: Any) -> None:
+            thread = threading.Thread(target=other, kwargs=options)
+            thread.start()
+            thread.join()
+
+        with lockable.lock("import"):
+            ask()
+            ask(shared=True)
+        ask()
+        with lockable.lock("import", shared=True):
+            ask()
+            ask(shared=True)
+        with lockable.lock("another"):
+            ask()
+        refused = ("import", 0.0)
+        assert said == [refused, refused, "held", refused, "held", "held"]
+
+    def test_a_thread_does_not_wait_for_itself(self, lockable: Disk) -> None:
+        with lockable.lock("a"):
+            for shared in (False, True):
+                with pytest.raises(OSError, match="a") as caught:
+                    lockable.lock("a", shared=shared, timeout=0).acquire()
+                assert caught.value.errno == errno.EDEADLK
+            with lockable.lock("b"), pytest.raises(RuntimeError):
+                lockable.lock("b").release()
+        with lockable.lock("a", shared=True), lockable.lock("a", shared=True):
+            pass
+
+    @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "a\0b", "a/"])
+    def test_the_name_of_a_lock_is_one_name(self, lockable: Disk, name: str) -> None:
+        with pytest.raises((InvalidPathError, EscapeError)):
+            lockable.lock(name)
+
+    @pytest.mark.parametrize("name", [b"a", 3, None, PurePosixPath("a")], ids=_repr)
+    def test_the_name_of_a_lock_is_text(self, lockable: Disk, name: Any) -> None:
+        with pytest.raises(TypeError):
+            lockable.lock(name)
+
+    @pytest.mark.parametrize(
+        ("timeout", "error"),
+        [(-1, ValueError), (float("nan"), ValueError), (True, TypeError), ("1", TypeError)],
+        ids=_repr,
+    )
+    def test_the_time_to_wait_is_seconds(
+        self, lockable: Disk, timeout: Any, error: type[Exception]
+    ) -> None:
+        with pytest.raises(error):
+            lockable.lock("a", timeout=timeout)
+
+    def test_a_disk_without_a_place_for_locks_says_so(self, filled: Disk) -> None:
+        if filled._locks is not None:  # noqa: SLF001
+            return
+        for act in (
+            lambda: filled.lock("a"),
+            lambda: filled.put("a.txt", b"", if_match="*"),
+        ):
+            with pytest.raises(LockUnavailableError, match="locks=DIRECTORY"):
+                act()
 
     # Other disks from this one
 
@@ -1589,7 +1779,8 @@ def _tests_of_writing() -> list[str]:
     return [
         name
         for name, test in vars(DiskConformance).items()
-        if name.startswith("test_") and "writable" in inspect.signature(test).parameters
+        if name.startswith("test_")
+        and {"writable", "lockable"} & inspect.signature(test).parameters.keys()
     ]
 
 

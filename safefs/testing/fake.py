@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from safefs.config import check_name
 from safefs.disk import Disk
 from safefs.drivers.local import LocalDriver
+from safefs.drivers.locking import LockDirectory
 from safefs.drivers.memory import MemoryDriver
 from safefs.folders import HOME, NAMES, TemporaryFolder, check_app
 from safefs.policy import Policy
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from safefs.disk import AnyPath
+    from safefs.root import Root
 
+_LOCKS = ".locks"  # beside the disks, whose names do not begin with a dot
 _SHOWN = 20  # names in a message: enough to see a slip, few enough to read
 
 
@@ -36,11 +39,18 @@ class FakeStorage(Storage):
             raise TypeError(f"disks is a list of names: disks=[{disks!r}]")
         self._folder = None if memory else TemporaryFolder(app)
         names = dict.fromkeys((*NAMES, *map(check_name, disks)))
-        self._begin(app, {name: self._slot_of(name) for name in names})
+        locks = LockDirectory(self._lock_folder)  # of those in memory each has its own
+        self._begin(app, {name: self._slot_of(name) for name in names}, locks)
+
+    def _lock_folder(self) -> Root:
+        assert self._folder is not None
+        self._folder.root.makedirs(_LOCKS, 0o700, exist_ok=True)
+        return self._folder.root.subroot(_LOCKS)
 
     def _slot_of(self, name: str) -> Slot:
         def opener() -> Opened:
-            disk = FakeDisk._over(self._driver(name), name=name)  # noqa: SLF001
+            locks = None if self._folder is None else self._locks
+            disk = FakeDisk._over(self._driver(name), name=name, locks=locks)  # noqa: SLF001
             disk._folder = self._folder  # noqa: SLF001  (it goes with the last who holds it)
             return Opened(disk, disk.close)
 

@@ -256,9 +256,36 @@ COPIES = (
         "rename before the content is on the disk",
         "after a crash of the machine the name is there, and the file empty",
         f"{_ROOM}replace.py",
-        "            directory.file(draft.fd)\n            draft.publish(parent.name, replace=replace)\n",
-        "            draft.publish(parent.name, replace=replace)\n            directory.file(draft.fd)\n",
+        "            directory.file(draft.fd)\n            if condition is None:\n"
+        "                draft.publish(parent.name, replace=replace)\n",
+        "            if condition is None:\n"
+        "                draft.publish(parent.name, replace=replace)\n"
+        "                directory.file(draft.fd)\n",
         "tests/test_durability.py::test_a_durable_write_synchronises_file_then_name[openat2-put]",
+    ),
+    mutant(
+        "compare only before the content is written",
+        "what another has written meanwhile is lost",
+        f"{_ROOM}replace.py",
+        "                    condition.check(handle, parent)\n                    draft.publish(",
+        "                    draft.publish(",
+        "tests/test_locks.py::test_a_change_while_the_source_is_read_is_noticed",
+    ),
+    mutant(
+        "leave the time of a version to the kernel's clock",
+        "an inode's number that is given out again within a tick passes for the version before",
+        f"{_ROOM}replace.py",
+        "            draft.stamp()\n",
+        "",
+        "tests/test_locks.py::test_every_replacement_is_another_version",
+    ),
+    mutant(
+        "let a fork of the holder hold the lock on",
+        "a holder that is killed leaves its lock to a child that knows nothing of it",
+        f"{_ROOM}locks.py",
+        "            held.forget()\n",
+        "            pass\n",
+        "tests/test_locks.py::test_a_fork_of_the_holder_holds_nothing_and_lets_nothing_go",
     ),
     mutant(
         "return before the directory is on the disk",
