@@ -70,6 +70,11 @@ def _run(code: str, home: Path) -> None:
         names.clear()
 
 
+@pytest.mark.parametrize("document", ["docs/archives.md"])
+def test_examples_that_go_on_with_one_another_do_what_they_say(document: str, home: Path) -> None:
+    _run("\n".join(code for _, code in _examples(document)), home)
+
+
 @pytest.mark.parametrize("code", [code for _, code in EXAMPLES], ids=[name for name, _ in EXAMPLES])
 def test_an_example_does_what_it_says(code: str, home: Path) -> None:
     _run(code, home)

@@ -388,6 +388,22 @@ def test_source_and_target_that_lie_in_each_other_are_refused(scratch: Scratch) 
     assert portrait(scratch.root) == before
 
 
+def test_a_target_that_would_come_to_lie_in_the_source_is_refused(scratch: Scratch) -> None:
+    _lay(scratch.root, a__b__f="f", a__g="g")
+    before = portrait(scratch.root)
+    with Disk(scratch.root / "a") as outer, Disk(scratch.root / "a/b") as inner:
+        for one, other in (
+            (outer, outer / "new"),
+            (outer, outer / "b/x/y"),
+            (outer, inner / "new"),
+        ):
+            for dry_run in (True, False):
+                with pytest.raises(OSError, match=r"lie|Invalid") as caught:
+                    one.sync_to(other, dry_run=dry_run)
+                assert caught.value.errno == errno.EINVAL
+    assert portrait(scratch.root) == before
+
+
 def test_what_changes_in_memory_after_it_was_copied_is_not_removed(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

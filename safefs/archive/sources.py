@@ -93,7 +93,7 @@ class Source:
         except OSError as error:
             if error.errno is not None:
                 raise
-            raise self.error(f"it is damaged: {error}") from error
+            raise self.error(f"it is no tar or zip, or damaged: {error}") from error
         except TypeError:
             raise
         except MemoryError as error:
@@ -107,7 +107,7 @@ class Source:
             # zipfile and tarfile let whatever their parsing meets pass: struct.error, KeyError,
             # UnicodeDecodeError, OverflowError, AssertionError and more.
             detail = str(error) or type(error).__name__
-            raise self.error(f"it is damaged: {detail}") from error
+            raise self.error(f"it is no tar or zip, or damaged: {detail}") from error
 
 
 class _Window(io.RawIOBase):

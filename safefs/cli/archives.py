@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from safefs.cli.arguments import Command, add_place, add_places
@@ -11,7 +12,9 @@ from safefs.cli.printing import say_all, say_json
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
+    from safefs.cli.places import Place
     from safefs.report import TreeReport
 
 _EPOCH = "SOURCE_DATE_EPOCH"  # of reproducible-builds.org: the time that all members get
@@ -22,10 +25,21 @@ def _extract(arguments: argparse.Namespace) -> int:
         archive = beneath_disk(storage, arguments.archive)
         into = on_disk(storage, arguments.into)
         dry_run = arguments.dry_run
-        with naming(arguments.archive, arguments.into):
+        with naming(arguments.archive, arguments.into), _naming_members(arguments.archive):
             report = into.disk.extract(archive, into, dry_run=dry_run)
     _say(arguments, report)
     return 0
+
+
+@contextmanager
+def _naming_members(archive: Place) -> Iterator[None]:
+    """An error about a member says which; ``naming`` knows the two places alone."""
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(error.filename, str) or error.filename == archive.path:
+            raise
+        raise ValueError(f"{archive}: {error.filename}: {error.strerror}") from error
 
 
 def _archive(arguments: argparse.Namespace) -> int:

@@ -14,6 +14,8 @@ from safefs.operations.parent import Blame
 from safefs.paths import RelPath, settled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from safefs.drivers.base import Driver, Stat
     from safefs.operations.conditions import Condition
 
@@ -147,12 +149,19 @@ def refuse_tree(source: Stat, there: End) -> None:
         if there.driver.lstat(here).kind != "directory":
             raise _error(ENOTDIR, there.path)
         return
-    root, at = there.driver.stat(RelPath(b".", here.shown)), there.driver.stat(here)
+    if any(at.is_same_file(source) for at in above(there)):
+        raise _error(EINVAL, there.path)
+
+
+def above(end: End) -> Iterator[Stat]:
+    """The directories in which something would be made, the deepest that exists first."""
+    here = _settled(end.driver, end.path)[0]
+    root, at = end.driver.stat(RelPath(b".", here.shown)), end.driver.stat(here)
     while not at.is_same_file(root):
-        if at.is_same_file(source):
-            raise _error(EINVAL, there.path)
+        yield at
         here = RelPath(here.raw + b"/..", here.shown)
-        at = there.driver.stat(here)
+        at = end.driver.stat(here)
+    yield root
 
 
 def copy_within(here: End, there: End, *, overwrite: bool) -> None:

@@ -70,6 +70,9 @@ def sync(here: End, there: End, job: Job, *, delete: bool) -> None:
         mirror = Mirror(
             _side(here, held), _side(there, held, writes=True, exists=exists), job, delete=delete
         )
+        if not exists:
+            for at in transfer.above(there):
+                mirror.lies_in(at.identity)
         mirror.plan(exists=exists)
         if delete and mirror.empties:
             message = "the source is empty, and the target would be; is it not mounted?"

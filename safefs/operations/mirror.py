@@ -64,6 +64,10 @@ class Plan:
         self._there: set[object] = set()
         self.infos: dict[str, Info] = {}  # of all that is in the source
 
+    def lies_in(self, identity: object) -> None:
+        """That the target, which is missing, would come to lie in this directory."""
+        self._there.add((identity, False))
+
     def make(self, *, exists: bool) -> None:
         """Look at both trees. Raises ``WholeError`` (EINVAL) where one lies in the other.
 
@@ -245,6 +249,10 @@ class Mirror:
     def empties(self) -> bool:
         """Whether nothing would be left in the target."""
         return not self._plan.infos and bool(self._plan.removals)
+
+    def lies_in(self, identity: object) -> None:
+        """That the target, which is missing, would come to lie in this directory."""
+        self._plan.lies_in(identity)
 
     def plan(self, *, exists: bool) -> None:
         """Look at both trees, and change nothing."""
