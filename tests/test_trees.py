@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import gc
+import io
 import os
 import shutil
 import socket
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fsspec.callbacks import Callback
 
-from safefs import Budget, BudgetError, PolicyError, Progress, Root, Step
+from safefs import Budget, BudgetError, Disk, PolicyError, Progress, Root, Step
 from safefs.kernel import syscalls
 from safefs.operations import moving
 from safefs.policy import Policy
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from safefs import TreeReport
+    from safefs.testing.scratch import Scratch
 
 _STAMP = 1_234_567_890_123_456_789
 
@@ -513,3 +516,35 @@ def test_a_report_is_the_same_value_on_every_run(root: Root) -> None:
     reports: list[TreeReport] = [root.copy_tree("t", f"copy {turn}") for turn in range(2)]
     assert reports[0] == reports[1]
     assert hash(reports[0]) == hash(reports[1])
+
+
+def test_an_error_keeps_nothing_open_until_garbage_is_collected(scratch: Scratch) -> None:
+    """A frame that holds the error it raises is a cycle, and holds the descriptors of its Root."""
+    (scratch.root / "d").mkdir()
+    os.mkfifo(scratch.root / "d/fifo")
+    (scratch.root / "none.zip").write_bytes(b"PK\x03\x04")
+    acts: list[Callable[[Disk], object]] = [
+        lambda disk: disk.copy_tree("d", "new"),
+        lambda disk: disk.sync_to(disk / "new", source="d"),
+        lambda disk: disk.archive("d", io.BytesIO(), format="tar"),
+        lambda disk: disk.extract("none.zip", "new"),
+        lambda disk: disk.all_files("none"),
+    ]
+    before = len(os.listdir("/proc/self/fd"))
+    gc.collect()
+    gc.disable()
+    try:
+        for number, act in enumerate(acts):
+            assert _fails(act, scratch.root)
+            assert len(os.listdir("/proc/self/fd")) == before, number
+    finally:
+        gc.enable()
+
+
+def _fails(act: Callable[[Disk], object], directory: Path) -> bool:
+    with Disk(directory) as disk:
+        try:
+            act(disk)
+        except (OSError, ValueError):
+            return True
+    return False

@@ -103,7 +103,10 @@ class Source:
             # seek to before the beginning is answered with.
             cause = error.__context__
             if isinstance(cause, OSError) and cause.errno not in (None, EINVAL):
-                raise cause from None
+                try:
+                    raise cause from None
+                finally:
+                    del cause  # or it is a cycle, and keeps what its frames have open
             # zipfile and tarfile let whatever their parsing meets pass: struct.error, KeyError,
             # UnicodeDecodeError, OverflowError, AssertionError and more.
             detail = str(error) or type(error).__name__

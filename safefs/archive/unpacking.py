@@ -102,7 +102,10 @@ class Unpacking:
 
     def _pass_over(self, member: Member, error: OSError | ValueError) -> None:
         if self._on_error is None:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # or it is a cycle, and keeps what its frames have open
         self._on_error(error)
         self._record.add("skip", member.name, member.kind)
 

@@ -318,7 +318,10 @@ def _stat(found: os.stat_result) -> Stat:
 def _raise_unless_gone(error: OSError) -> None:
     """What cannot be read is an error; what went while its tree was walked is not."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # or it is a cycle, and keeps what its frames have open
 
 
 def _make_directory(directory: bytes) -> None:

@@ -85,7 +85,10 @@ def harvest(handle: Handle, path: RelPath) -> Iterator[Produce]:
 
 
 def _raise(error: OSError) -> None:
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # or it is a cycle, and keeps what its frames have open
 
 
 def _entry(handle: Handle, path: RelPath) -> Produce:

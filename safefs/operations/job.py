@@ -161,7 +161,10 @@ class Job:
         """Raise it, or hand it on and leave the entry out."""
         self.told = 0
         if self._on_error is None or isinstance(error, _ENDS):
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # or it is a cycle, and keeps what its frames have open
         error.filename = f"{self.at}/{path}" if self.at and path else path or self.at or "."
         error.filename2 = None
         self._record.add("skip", path, kind)

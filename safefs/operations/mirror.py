@@ -141,9 +141,12 @@ class Plan:
 
     def _fail(self, error: OSError, path: str, kind: Kind) -> None:
         """What is left out for what it is, and not by a failure, is no reason to remove nothing."""
-        self._job.failed(error, path, kind)
-        if error.errno == ENXIO or isinstance(error, PolicyError):
-            self._job.excused += 1
+        try:
+            self._job.failed(error, path, kind)
+            if error.errno == ENXIO or isinstance(error, PolicyError):
+                self._job.excused += 1
+        finally:
+            del error  # or it is a cycle, and keeps what its frames have open
 
     def _step(
         self,
@@ -321,9 +324,12 @@ class Mirror:
             self._lose(error, path, "directory")
 
     def _lose(self, error: OSError, path: str, kind: Kind) -> None:
-        self._job.failed(error, path, kind)
-        if kind == "directory":
-            self._job.lost.add(path)
+        try:
+            self._job.failed(error, path, kind)
+            if kind == "directory":
+                self._job.lost.add(path)
+        finally:
+            del error  # or it is a cycle, and keeps what its frames have open
 
     def _act(self, path: str, old: Folder, new: Folder, step: _Step) -> int:
         name, info, replaces = step.name, step.info, step.what == "replace"

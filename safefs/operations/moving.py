@@ -146,7 +146,10 @@ class _Removal:
     def _failed(self, error: OSError, path: str, kind: Kind) -> None:
         if path in self._job.skipped:
             return  # it was not copied, and that has been told
-        self._job.failed(error, path, kind)
+        try:
+            self._job.failed(error, path, kind)
+        finally:
+            del error  # or it is a cycle, and keeps what its frames have open
 
     def _removed(self, descent: Descent, name: str, path: str, kind: Kind) -> bool:
         """Whether a directory was entered; else the entry is gone."""

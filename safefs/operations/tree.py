@@ -181,8 +181,11 @@ def _one_name(handle: Handle, name: str, *, hides: bool) -> bytes:
 
 def _report(error: OSError, path: str, onerror: Callable[[OSError], object] | None) -> None:
     error.filename = path
-    if onerror is not None:
-        onerror(error)
+    try:
+        if onerror is not None:
+            onerror(error)
+    finally:
+        del error  # raised from there it would be a cycle, and keep what its frames have open
 
 
 def find(handle: Handle, path: RelPath) -> Iterator[str]:

@@ -216,7 +216,10 @@ def _strangers(
 
 
 def _raise(error: OSError) -> None:
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # or it is a cycle, and keeps what its frames have open
 
 
 @contextmanager

@@ -242,7 +242,10 @@ def is_refusal(error: BaseException) -> bool:
 
 def report(error: OSError, on_error: OnError) -> None:
     if on_error == "raise":
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # or it is a cycle, and keeps what its frames have open
     if callable(on_error):
         on_error(error)
 
