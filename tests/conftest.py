@@ -184,7 +184,8 @@ def _assert_same_descriptors(before: dict[int, str]) -> None:
     # The threads of a library (pyarrow's, for one) may not have let go of a file yet.
     patience = time.monotonic() + 5
     while after != before and time.monotonic() < patience:
-        time.sleep(0.01)
+        time.sleep(0.1)
+        gc.collect()  # what a thread has let go of may be garbage then
         after = _descriptors()
     leaked = {fd: name for fd, name in after.items() if before.get(fd) != name}
     lost = {fd: name for fd, name in before.items() if after.get(fd) != name}
