@@ -603,3 +603,44 @@ def _assert_inside(top: Path) -> None:
             if path.is_symlink():
                 assert not os.readlink(path).startswith("/")
                 assert not os.path.exists(path) or path.resolve().is_relative_to(top)
+
+
+# -- what costs much and is hardly there ---------------------------------------------------------
+
+
+def _block(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"") -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, len(content)
+    return info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
+
+
+_END = bytes(1024)
+
+
+def test_directories_that_only_names_tell_of_are_entries(scratch: Scratch) -> None:
+    deep = "/".join(["d"] * 50)
+    packed = _block(f"{deep}/f") + _block(f"{deep}/g") + _END
+    error = _refused(scratch, packed, "new", budget=Budget(entries=51))
+    assert isinstance(error, BudgetError)
+    assert error.limit == "entries"
+    with Disk(scratch.root) as disk:
+        assert disk.extract(io.BytesIO(packed), "new", budget=Budget(entries=52)).entries == 2
+
+
+def test_what_is_refused_and_passed_over_counts(scratch: Scratch) -> None:
+    packed = _block("../x") * 10 + _END
+    passed: list[Exception] = []
+    error = _refused(scratch, packed, "new", budget=Budget(entries=9), on_error=passed.append)
+    assert isinstance(error, BudgetError)
+    assert len(passed) == 9
+
+
+def test_labels_without_end_are_headers_without_end(scratch: Scratch) -> None:
+    packed = lzma.compress(_block("label", b"V") * 40_000 + _END, preset=0)
+    assert isinstance(_refused(scratch, packed, "new"), BudgetError)
+
+
+def test_records_for_all_members_are_few(scratch: Scratch) -> None:
+    record = b"".join(b"%d k%d=v\n" % (len(b"00 k%d=v\n" % n), n) for n in range(100, 300))
+    packed = _block("g", tarfile.XGLTYPE, record) + _block("f") + _END
+    assert "global headers" in str(_refused(scratch, packed, "new"))

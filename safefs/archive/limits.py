@@ -27,4 +27,5 @@ HEADERS = 8 << 10  # bytes of headers and padding that each entry of a tar may h
 HEADERS_AT_ALL = 16 << 20  # and a whole archive on top: its last record, maps of sparse files
 DIRECTORY = 32 << 20  # bytes of a zip's central directory, which is read into memory as a whole
 SPOOL = 256 << 20  # bytes of a zip that comes from a stream, and is kept in memory to be read
+GLOBALS = 100  # records of pax for all members, which tarfile copies for each; git writes one
 LONGEST_LINK = 4096  # bytes of a link's text: PATH_MAX of Linux

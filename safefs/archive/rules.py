@@ -75,6 +75,16 @@ class Spellings:
 
     def __init__(self) -> None:
         self._seen: dict[str, str] = {}
+        self._directories: set[str] = set()
+
+    def new_directories(self, path: RelPath) -> Iterator[int]:
+        """The depth of each directory on its way that no member before had on its own."""
+        above = path.text
+        depth = above.count("/")
+        while depth and (above := above.rpartition("/")[0]) not in self._directories:
+            self._directories.add(above)
+            yield depth
+            depth -= 1
 
     def collisions(self, path: RelPath) -> Iterator[tuple[str, str]]:
         """(the name met first, this one), for the path and each directory on its way."""

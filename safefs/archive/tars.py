@@ -10,7 +10,7 @@ import tarfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from safefs.archive.limits import CHUNK, HEADERS, HEADERS_AT_ALL, LONGEST_HEADER
+from safefs.archive.limits import CHUNK, GLOBALS, HEADERS, HEADERS_AT_ALL, LONGEST_HEADER
 from safefs.archive.members import Member
 from safefs.archive.sources import plain
 from safefs.errors import BudgetError
@@ -57,9 +57,11 @@ def members(source: Source) -> Iterator[Member]:
         if info is None:
             break
         cast("Any", tar).members = []  # it would keep them all
-        stream.entries += 1
+        if len(tar.pax_headers) > GLOBALS:
+            raise source.error(f"it has more than {GLOBALS} global headers")
         if info.type == _LABEL:
-            continue
+            continue  # and no entry: there are no more of them than headers may have at all
+        stream.entries += 1
         yield _member(source, tar, stream, info)
     stream.check_end()
 

@@ -84,9 +84,10 @@ class Unpacking:
     def _take(self, source: Source, member: Member) -> None:
         before = self._record.bytes
         content = self._counted(source, member)
+        # Whatever becomes of it: one that is refused and passed over has been read as well.
+        self._spending.entry(member.name, _depth(member.name))
         try:
             path = settled_name(self._name, member.name, is_directory=member.kind == "directory")
-            self._spending.entry(member.name, 0 if path.raw == b"." else len(path.names))
             if path.raw != b".":
                 self._make(member, path, content)
             elif member.kind != "directory":
@@ -124,6 +125,8 @@ class Unpacking:
             raise _Passed(error) from error
 
     def _make(self, member: Member, path: RelPath, content: Iterator[bytes]) -> None:
+        for above in self._spellings.new_directories(path):
+            self._spending.entry(member.name, above)
         for first, second in self._spellings.collisions(path):
             if self._portable:
                 reason = f"some systems take it for {first!r}"
@@ -273,3 +276,7 @@ class _Passed(Exception):  # noqa: N818  (what happened)
 
 # What may be wrong with one member alone.
 _REFUSALS = (EscapeError, PolicyError, InvalidPathError, ArchiveError, FileExistsError)
+
+
+def _depth(name: str) -> int:
+    return sum(part not in ("", ".") for part in name.split("/"))
