@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import lzma
 import os
@@ -644,3 +645,29 @@ def test_records_for_all_members_are_few(scratch: Scratch) -> None:
     record = b"".join(b"%d k%d=v\n" % (len(b"00 k%d=v\n" % n), n) for n in range(100, 300))
     packed = _block("g", tarfile.XGLTYPE, record) + _block("f") + _END
     assert "global headers" in str(_refused(scratch, packed, "new"))
+
+
+class _Endless(io.RawIOBase):
+    """Something, and zeros for ever."""
+
+    def __init__(self, head: bytes) -> None:
+        self._head = io.BytesIO(head)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._head.read(len(buffer)) or bytes(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "head",
+    [b"", _END, gzip.compress(_END), lzma.compress(_END)],
+    ids=["nothing", "tar", "gz", "xz"],
+)
+def test_a_stream_of_zeros_without_end_has_one(scratch: Scratch, head: bytes) -> None:
+    with Disk(scratch.root) as disk, pytest.raises(BudgetError):
+        disk.extract(_Endless(head), "new")  # type: ignore[arg-type]

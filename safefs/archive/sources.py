@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from errno import EINVAL
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from safefs.archive.limits import CHUNK, DICTIONARY, SPOOL
+from safefs.archive.limits import CHUNK, DICTIONARY, HEADERS_AT_ALL, SPOOL
 from safefs.errors import ArchiveError, BudgetError, SafefsError
 
 if TYPE_CHECKING:
@@ -214,11 +214,15 @@ class _Decompressed:
 
     def _next(self) -> bool:
         rest: bytes = self._stream.unused_data.lstrip(b"\0")
+        zeros = 0
         while not rest:
-            rest = self._source.read(CHUNK)
-            if not rest:
+            padding = self._source.read(CHUNK)
+            if not padding:
                 return False
-            rest = rest.lstrip(b"\0")
+            zeros += len(padding)
+            if zeros > HEADERS_AT_ALL:  # a stream of them may have no end
+                raise BudgetError(self._source.name, "bytes", HEADERS_AT_ALL)
+            rest = padding.lstrip(b"\0")
         self._stream = self._make()
         self._packed = rest
         return True
