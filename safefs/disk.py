@@ -794,7 +794,8 @@ class Disk:
         Returns ``"renamed"``, or ``"copied"`` when it had to be a copy and a removal: between two
         disks, where either path may be a DiskPath of another, and between two mounts inside one.
         Only files can be; a link is followed for the copy, and itself removed. Should the removal
-        fail, the error says so and the copy stays.
+        fail, the error says so and the copy stays; so too (ESTALE) where the source is not as it
+        was when it was read, for then what was written to it meanwhile is in the source alone.
 
         Onto itself, by whatever name, is ``SameFileError``; for the rest as ``copy`` and rename(2).
         """

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from safefs.disk import Disk
+from safefs.drivers import transfer
 from safefs.drivers.base import Stat
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.memory import MemoryDriver
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from safefs.drivers.base import Driver
+    from safefs.drivers.transfer import End
 
 
 @pytest.fixture
@@ -452,6 +454,23 @@ class TestBetweenDisks:
             with pytest.raises(OSError, match="was not removed"):
                 one.move("f", two / "f")
             assert one.get("f") == b"only"
+
+    def test_what_was_written_to_the_source_while_it_was_moved_is_not_lost(
+        self, disk: Disk, other: Disk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        copy_across = transfer.copy_across
+
+        def overtaken(here: End, there: End, *, overwrite: bool) -> Stat:
+            found = copy_across(here, there, overwrite=overwrite)
+            disk.append("f", b" and new")
+            return found
+
+        monkeypatch.setattr(transfer, "copy_across", overtaken)
+        disk.put("f", b"old")
+        with pytest.raises(OSError, match="was not removed") as caught:
+            disk.move("f", other / "f")
+        assert caught.value.errno == errno.ESTALE
+        assert (disk.get("f"), other.get("f")) == (b"old and new", b"old")
 
     def test_a_mount_inside_makes_a_move_a_copy(
         self, disk: Disk, monkeypatch: pytest.MonkeyPatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -463,3 +463,24 @@ def test_a_file_that_changes_between_plan_and_copy_is_copied_as_it_is_then(
     assert report.bytes == len("newer and longer")
     monkeypatch.setattr(sides, "open_file", real)
     assert two[0].sync_to(two[1]).steps == ()
+
+
+def test_what_cannot_be_compared_leaves_nothing_open(
+    two: tuple[Disk, Disk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[BinaryIO] = []
+    real = sides.LocalFolder.open
+
+    def once(self: sides.LocalFolder, name: str) -> tuple[BinaryIO, sides.Info]:
+        if opened:
+            raise PermissionError(errno.EACCES, "not this one")
+        file, info = real(self, name)
+        opened.append(file)
+        return file, info
+
+    for each in two:
+        each.put("f", b"1")
+    monkeypatch.setattr(sides.LocalFolder, "open", once)
+    with pytest.raises(PermissionError):
+        two[0].sync_to(two[1], checksum=True)
+    assert [file.closed for file in opened] == [True]

@@ -17,6 +17,7 @@ from safefs import Budget, BudgetError, Disk, PolicyError, Progress, Root, Step
 from safefs.kernel import syscalls
 from safefs.operations import moving
 from safefs.policy import Policy
+from tests.attackers import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -548,3 +549,26 @@ def _fails(act: Callable[[Disk], object], directory: Path) -> bool:
         except (OSError, ValueError):
             return True
     return False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_copy_that_fails_leaves_no_directory_that_nobody_may_write_to(scratch: Scratch) -> None:
+    """A directory has the mode of its source when it is complete, which is before the end."""
+    for path in (scratch.root, *scratch.root.parents):
+        if len(path.parts) < 3:
+            break
+        if path.stat().st_mode & 0o055 != 0o055:
+            path.chmod(path.stat().st_mode | 0o055)
+    scratch.root.chmod(0o777)
+
+    def copying() -> tuple[int | None, list[str]]:
+        with Disk(scratch.root) as disk:
+            disk.put("t/done/deep/f", b"1")
+            os.chmod(scratch.root / "t/done/deep", 0o555)
+            os.chmod(scratch.root / "t/done", 0o555)
+            os.mkfifo(scratch.root / "t/pipe")
+            with pytest.raises(OSError) as caught:
+                disk.copy_tree("t", "copy")
+            return caught.value.errno, os.listdir(scratch.root)
+
+    assert in_child(copying, uid=65534) == (errno.ENXIO, ["t"])

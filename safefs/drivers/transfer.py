@@ -218,7 +218,9 @@ def move_across(here: End, there: End, *, overwrite: bool) -> Literal["copied"]:
     # Two disks may lie over one directory, and someone may move it under them: what is removed must
     # be what was copied, or the copy itself could go.
     now = here.driver.stat(here.path)
-    if found.identity is not None and not found.is_same_file(now):
+    # And it may have been written to since it was read: that would be lost.
+    replaced = found.identity is not None and not found.is_same_file(now)
+    if replaced or (found.size, found.mtime_ns) != (now.size, now.mtime_ns):
         message = "the source changed while it was moved, and was not removed"
         raise OSError(ESTALE, message, here.path.shown, None, there.path.shown)
     here.driver.remove(here.path)

@@ -14,7 +14,7 @@ from safefs.operations.job import WholeError, whereabouts
 from safefs.operations.listing import open_directory
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent, open_child
-from safefs.operations.removing import remove_entries
+from safefs.operations.removing import remove_own
 from safefs.operations.replace import refuse_existing, temporary_name
 from safefs.operations.traversal import Within, identity, refuse_kind, rehearse_copy
 from safefs.operations.tree import Descent
@@ -139,7 +139,7 @@ def _check_ours(made: int) -> None:
 def _discard(handle: Handle, dir_fd: int, name: bytes, draft: int) -> None:
     try:
         if draft >= 0:
-            remove_entries(handle, draft)
+            remove_own(handle, draft)
     except OSError:
         pass  # an empty one goes all the same: it takes a descriptor to see that it is empty
     try:

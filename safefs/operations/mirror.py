@@ -188,8 +188,7 @@ class Plan:
         if not self._job.checksum:
             return info.mtime_ns != there.mtime_ns
         assert new is not None
-        one, other = old.open(name)[0], new.open(name)[0]
-        with one, other:
+        with old.open(name)[0] as one, new.open(name)[0] as other:
             while True:
                 piece = one.read(_PIECE)
                 if piece != other.read(_PIECE):

@@ -18,7 +18,7 @@ from safefs.operations import names
 from safefs.operations.files import write_all
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent
-from safefs.operations.removing import remove_entries
+from safefs.operations.removing import remove_own
 from safefs.operations.replace import NEW, Draft, temporary_name
 from safefs.paths import RelPath, settled
 
@@ -393,7 +393,7 @@ class DraftBed(Bed):
     def _remove(self, name: bytes, draft: int, base: int) -> None:
         try:
             if draft >= 0:
-                remove_entries(self._over, draft)
+                remove_own(self._over, draft)
         except OSError:
             pass  # an empty one goes all the same
         syscalls.rmdir(name, dir_fd=base)

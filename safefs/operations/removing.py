@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from errno import EINVAL, ENOTEMPTY
+from stat import S_IRWXU
 
 from safefs.kernel import syscalls
 from safefs.operations.job import Job, whereabouts
@@ -58,6 +59,40 @@ def remove_entries(handle: Handle, top: int, job: Job | None = None) -> None:
         _Emptying(descent, Job() if job is None else job).run()
     finally:
         descent.close()
+
+
+def remove_own(handle: Handle, top: int) -> None:
+    """``remove_entries`` of a copy that has the permissions of its source already.
+
+    Those of a directory may keep its owner from removing what is in it.
+    """
+    try:
+        remove_entries(handle, top)
+    except PermissionError:
+        _unlock(handle, top)
+        remove_entries(handle, top)
+
+
+def _unlock(handle: Handle, top: int) -> None:
+    """Let the owner of all its directories remove what is in them."""
+    descent = Descent(handle, top, temporary=True)
+    try:
+        pending = [_opened_up(descent)]
+        while pending:
+            if not pending[-1]:
+                pending.pop()
+                if pending:
+                    descent.up()
+                continue
+            descent.enter(pending[-1].pop())
+            pending.append(_opened_up(descent))
+    finally:
+        descent.close()
+
+
+def _opened_up(descent: Descent) -> list[str]:
+    syscalls.fchmod(descent.fd, S_IRWXU)
+    return [name for name, is_dir in descent.read() if is_dir]
 
 
 class _Emptying:

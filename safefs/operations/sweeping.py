@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from errno import ENXIO
-from stat import S_IRWXU, S_ISDIR, S_ISLNK, S_ISREG
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 from time import sleep, time
 
 from safefs.kernel import syscalls
 from safefs.operations.listing import open_directory
 from safefs.operations.parent import Blame, open_child
-from safefs.operations.removing import remove_entries
+from safefs.operations.removing import remove_entries, remove_own
 from safefs.operations.replace import is_temporary
 from safefs.operations.tree import Descent
 
@@ -156,34 +156,8 @@ def _opened(handle: Handle, dir_fd: int, name: str, found: os.stat_result) -> in
 
 
 def _remove_tree(handle: Handle, dir_fd: int, name: str, top: int) -> None:
-    try:
-        remove_entries(handle, top)
-    except PermissionError:
-        _unlock(handle, top)
-        remove_entries(handle, top)
+    remove_own(handle, top)
     syscalls.rmdir(name, dir_fd=dir_fd)
-
-
-def _unlock(handle: Handle, top: int) -> None:
-    """Let the owner remove what is in a copy that had the permissions of its source already."""
-    descent = Descent(handle, top, temporary=True)
-    try:
-        pending = [_opened_up(descent)]
-        while pending:
-            if not pending[-1]:
-                pending.pop()
-                if pending:
-                    descent.up()
-                continue
-            descent.enter(pending[-1].pop())
-            pending.append(_opened_up(descent))
-    finally:
-        descent.close()
-
-
-def _opened_up(descent: Descent) -> list[str]:
-    syscalls.fchmod(descent.fd, S_IRWXU)
-    return [name for name, is_dir in descent.read() if is_dir]
 
 
 def _wait_for_its_lock(found: os.stat_result) -> None:

@@ -96,6 +96,14 @@ TREES = (
         "tests/test_trees.py::test_what_changes_after_it_was_copied_is_not_removed",
     ),
     mutant(
+        "clear up with the rights of a finished copy",
+        "a copy that fails leaves behind what is in its read-only directories",
+        f"{_ROOM}copytree.py",
+        "            remove_own(handle, draft)\n",
+        "            __import__('safefs.operations.removing').operations.removing.remove_entries(handle, draft)\n",
+        "tests/test_trees.py::test_a_copy_that_fails_leaves_no_directory_that_nobody_may_write_to",
+    ),
+    mutant(
         "mirror a tree into itself",
         "with delete the source itself is taken for what is too much in the target",
         f"{_ROOM}mirror.py",
