@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from safefs import Disk, Lock, LockTimeoutError, PreconditionError, Storage
 from safefs.drivers.locking import LockDirectory
 from safefs.errors import PolicyError, UnsafeFolderError
 from safefs.kernel import syscalls
+from safefs.operations import locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,6 +110,64 @@ def _is_free_elsewhere(disk: Disk) -> bool:
     if not pid:
         os._exit(0 if _is_free(disk, "import") else 1)
     return not os.waitpid(pid, 0)[1]
+
+
+def test_a_fork_while_a_thread_waits_keeps_no_lock(disk: Disk) -> None:
+    """The descriptor of who waits is in the child too, and the lock would come to both."""
+    holder = disk.lock("import")
+    holder.acquire()
+    got = threading.Event()
+
+    def wait() -> None:
+        with disk.lock("import"):
+            got.set()
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    while not locks._waiting:
+        time.sleep(0.01)
+    with _child(lambda: None):
+        holder.release()
+        assert got.wait(30)
+        waiter.join()
+        assert _is_free(disk, "import")
+
+
+def test_a_child_is_told_that_it_holds_nothing(disk: Disk) -> None:
+    with disk.lock("import") as lock:
+        pid = os.fork()
+        if not pid:
+            os._exit(1 if lock.held else 0)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert lock.held
+
+
+def test_only_a_missing_target_is_a_failed_condition(tmp_path: Path) -> None:
+    """Or a loop that looks again would look for ever."""
+
+    def source() -> Iterator[bytes]:
+        yield b"1"
+        raise FileNotFoundError
+
+    with Disk(tmp_path / "disk", create=True, locks=tmp_path / "no" / "locks") as disk:
+        disk.put("f", b"0")
+        tag = disk.etag("f")
+        for content in (b"1", source()):
+            with pytest.raises(FileNotFoundError):
+                disk.put("f", content, if_match=tag)
+        for path in ("none", "no/ne"):
+            with pytest.raises(PreconditionError):
+                disk.put(path, b"1", if_match=tag)
+
+
+@pytest.mark.parametrize("timeout", [10**400, 1e300, float("inf")], ids=["int", "float", "inf"])
+def test_a_time_beyond_all_measure_is_for_ever(disk: Disk, timeout: float) -> None:
+    with (
+        disk.lock("a", timeout=timeout),
+        Storage.fake() as storage,
+        storage.disk("documents").lock("a", timeout=timeout),
+    ):
+        pass
 
 
 def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(

@@ -33,7 +33,7 @@ def reason_of(error: BaseException) -> str:
         return f"--{error.key.replace('_', '-')}: {error.reason}"
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error) or type(error).__name__
-    said = error.strerror
+    said = "; ".join([error.strerror, *getattr(error, "__notes__", ())])
     if isinstance(error, UnsafeFolderError):
         said = said.replace(f"outside_home={{{error.disk!r}}}", f"--outside-home {error.disk}")
     names = [os.fsdecode(name) for name in (error.filename, error.filename2) if name is not None]

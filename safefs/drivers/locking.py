@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import threading
 import weakref
@@ -162,11 +161,16 @@ class Lock:
         self._key = key
         self._timeout = timeout
         self._taken: dict[int, Taken] = {}
+        _locks.add(self)
 
     @property
     def held(self) -> bool:
         """Whether the calling thread holds it by this object."""
         return threading.get_ident() in self._taken
+
+    def forget(self) -> None:
+        """In a child of a fork, which holds nothing."""
+        self._taken.clear()
 
     def acquire(self) -> None:
         """Wait for it and hold it.
@@ -239,9 +243,9 @@ def checked_timeout(timeout: float | None) -> float | None:
         return None
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
         raise TypeError(f"timeout is a number of seconds or None, not {timeout!r}")
-    if math.isnan(timeout) or timeout < 0:
+    if timeout != timeout or timeout < 0:  # (NaN)
         raise ValueError(f"timeout is zero or more seconds, not {timeout!r}")
-    return None if math.isinf(timeout) else timeout
+    return None if timeout > threading.TIMEOUT_MAX else float(timeout)
 
 
 def refuse_without(place: Locks | None, what: str) -> Locks:
@@ -253,11 +257,14 @@ def refuse_without(place: Locks | None, what: str) -> Locks:
 
 # A fork may come while another thread opens a directory, and nobody in the child would free it.
 _directories: weakref.WeakSet[LockDirectory] = weakref.WeakSet()
+_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
 
 
 def _renew_guards() -> None:
     for directory in list(_directories):
         directory.renew_guard()
+    for lock in list(_locks):
+        lock.forget()
 
 
 os.register_at_fork(after_in_child=_renew_guards)

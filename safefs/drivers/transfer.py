@@ -114,11 +114,26 @@ def write(
         attempt()
     except FileNotFoundError as error:
         if condition is not None:
+            if content.started or _has_parent(driver, where):
+                raise  # something else is missing: of the source, or the place for locks
             raise PreconditionError(where.shown, condition.expected, None) from error
         # Once the content has begun it cannot be had again, and the error may be its own.
         if content.started or not make_parent(driver, where, durable=durable):
             raise
         attempt()
+
+
+def _has_parent(driver: Driver, where: RelPath) -> bool:
+    """Whether there is a directory in which a file of this path could stand."""
+    try:
+        driver.lstat(where)
+    except FileNotFoundError:
+        above = where.split()[0].rstrip(b"/")
+        try:
+            driver.stat(RelPath(above or b".", where.shown))
+        except OSError:
+            return False
+    return True
 
 
 def rename(here: End, there: End, *, overwrite: bool) -> None:

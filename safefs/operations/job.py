@@ -161,6 +161,8 @@ class Job:
         """Raise it, or hand it on and leave the entry out."""
         self.told = 0
         if self._on_error is None or isinstance(error, _ENDS):
+            if path:
+                error.add_note(f"at {path!r} in the tree")  # its names are those of the two trees
             try:
                 raise error
             finally:

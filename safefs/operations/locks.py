@@ -27,6 +27,7 @@ _SHORTEST, _LONGEST = 0.001, 0.05  # seconds between two askings
 
 _guard = threading.Lock()
 _held: dict[tuple[int, int], list[Held]] = {}  # by the identity of the lock's file
+_waiting: set[int] = set()  # descriptors through which a lock may come at any moment
 
 
 class Held:
@@ -80,6 +81,8 @@ def take(handle: Handle, path: RelPath, *, shared: bool, timeout: float | None) 
     while True:
         fd = open_beneath(handle, path, _FLAGS, _MODE)
         held = None
+        # Known before it can hold anything: a child that is forked now would keep it otherwise.
+        _waiting.add(fd)
         try:
             found = syscalls.fstat(fd)
             file = found.st_dev, found.st_ino
@@ -92,6 +95,7 @@ def take(handle: Handle, path: RelPath, *, shared: bool, timeout: float | None) 
                     _held.setdefault(file, []).append(held)
                 return held
         finally:
+            _waiting.discard(fd)
             if held is None:
                 _close(fd)
 
@@ -138,6 +142,9 @@ def _forget_all() -> None:
         for held in holders:
             held.forget()
     _held.clear()
+    for fd in _waiting:
+        _close(fd)
+    _waiting.clear()
 
 
 os.register_at_fork(after_in_child=_forget_all)
