@@ -280,6 +280,14 @@ COPIES = (
         "tests/test_locks.py::test_a_change_while_the_source_is_read_is_noticed",
     ),
     mutant(
+        "compare and replace without the lock",
+        "of two who compare at once both replace, and what one wrote is lost",
+        f"{_ROOM}replace.py",
+        "                with condition.held(parent):\n",
+        "                if condition is not None:\n",
+        "tests/test_concurrency.py::test_no_increment_is_lost_by_whatever_path_and_disk[openat2]",
+    ),
+    mutant(
         "leave the time of a version to the kernel's clock",
         "an inode's number that is given out again within a tick passes for the version before",
         f"{_ROOM}replace.py",
