@@ -95,8 +95,9 @@ _FAIR: dict[str, set[tuple[type[OSError], int]]] = {
 
 
 def _record(writer: int, random: Random) -> bytes:
-    """A line that says who wrote it, and whether it is whole."""
-    body = f"{writer} {random.randbytes(random.choice((4, 400, 9000))).hex()}".encode()
+    """A line that says who wrote it, how long it is, and whether it is whole."""
+    text = random.randbytes(random.choice((4, 400, 9000))).hex()
+    body = f"{writer} {len(text)} {text}".encode()
     return body + b" " + hashlib.sha256(body).hexdigest().encode() + b"\n"
 
 
@@ -107,7 +108,16 @@ def _check(content: bytes, what: str) -> int:
     for line in lines:
         body, _, digest = line.rpartition(b" ")
         assert hashlib.sha256(body).hexdigest().encode() == digest, f"{what} is torn: {line[:80]!r}"
+        writer, length, text = body.split(b" ")
+        assert int(writer) < PROCESSES
+        assert int(length) == len(text)
     return len(lines)
+
+
+def _check_whole(content: bytes, what: str) -> None:
+    """What is replaced as a whole is one record: not the start of one, and not an empty file."""
+    count = _check(content, what)
+    assert count == 1, f"{what} holds {count} records"
 
 
 def _life(directory: Path, until: float, number: int) -> Counter[str]:
@@ -116,7 +126,7 @@ def _life(directory: Path, until: float, number: int) -> Counter[str]:
         acts: dict[str, Callable[[], object]] = {
             "replaced": lambda: disk.put(random.choice(NAMES), _record(number, random)),
             "appended": lambda: disk.append(random.choice(LOGS), _record(number, random)),
-            "read": lambda: _check(disk.get(name := random.choice(NAMES)), name),
+            "read": lambda: _check_whole(disk.get(name := random.choice(NAMES)), name),
             "read a log": lambda: _read_log(disk, random.choice(LOGS)),
             "listed": lambda: _check_names(disk.files()),
             "renamed": lambda: disk.move(random.choice(NAMES), random.choice(NAMES)),
@@ -158,9 +168,11 @@ def test_processes_in_one_directory_tear_nothing(
         total += _in_processes(partial(_life, tmp_path, until))
         with Disk(tmp_path) as disk:
             for name in disk.files():
-                _check(disk.get(name), name)
+                check = _check_whole if name in NAMES else _check
+                check(disk.get(name), name)
             assert not [name for name in os.listdir(tmp_path) if name.startswith(".safefs-")]
-    assert set(total) >= {"replaced", "appended", "read", "read a log", "listed", "removed"}
+    acts = {"replaced", "appended", "read", "read a log", "listed", "renamed", "copied", "removed"}
+    assert set(total) >= acts
     counted(
         f"{PROCESSES} processes in one directory",
         f"{total.total():,} operations, {total['met nothing']:,} of which met nothing",
@@ -287,11 +299,21 @@ def _creations(directory: Path, number: int, names: int) -> Counter[str]:
     return counts
 
 
-def test_of_all_who_create_a_file_one_does(tmp_path: Path, resolver: str) -> None:
-    assert resolver
+def test_of_all_who_create_a_file_one_does(
+    tmp_path: Path, resolver: str, counted: Callable[..., None]
+) -> None:
+    began = time.monotonic()
     total = _in_processes(lambda number: _creations(tmp_path, number, 200))
     assert {name for name, count in total.items() if count != 1} == {"lost"}
     assert total["lost"] == (PROCESSES - 1) * 200
+    written = {int((tmp_path / f"made/{name}").read_bytes()) for name in range(200)}
+    assert written <= set(range(PROCESSES))
+    counted(
+        f"creation of one name by {PROCESSES} processes ({resolver})",
+        f"200 names, {total['lost']:,} refusals",
+        seconds=time.monotonic() - began,
+        disagreements=0,
+    )
 
 
 def test_a_put_between_is_noticed(tmp_path: Path) -> None:
