@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import lzma
 import os
@@ -20,6 +21,9 @@ import pytest
 from hypothesis import given
 
 from safefs import ArchiveError, Budget, BudgetError, Disk, EscapeError, PolicyError, SafefsError
+from safefs.archive import zips
+from safefs.archive.limits import CHUNK
+from safefs.archive.sources import Source
 from safefs.policy import Policy
 from safefs.testing.archives import Archive, Member
 from safefs.testing.scratch import Scratch, snapshot
@@ -671,3 +675,149 @@ class _Endless(io.RawIOBase):
 def test_a_stream_of_zeros_without_end_has_one(scratch: Scratch, head: bytes) -> None:
     with Disk(scratch.root) as disk, pytest.raises(BudgetError):
         disk.extract(_Endless(head), "new")  # type: ignore[arg-type]
+
+
+# -- what gives way, and what stays ----------------------------------------------------------------
+
+
+def _link(name: str, target: str) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = tarfile.SYMTYPE, target
+    return info.tobuf(tarfile.PAX_FORMAT)
+
+
+def _file(name: str, content: bytes) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    return info.tobuf(tarfile.PAX_FORMAT) + content + bytes(-len(content) % 512)
+
+
+_MARK = bytes(1024)  # the end of a tar
+_LOSING: dict[str, tuple[bytes, type[Exception]]] = {
+    "content that is cut": (_file("old", b"new" * 400)[:-900], ArchiveError),
+    "more than the budget": (_file("old", b"new" * 400) + _MARK, BudgetError),
+    "a link that leads out": (_link("old", "../../outside") + _MARK, EscapeError),
+}
+
+
+@pytest.mark.parametrize("what", _LOSING)
+def test_a_file_gives_way_to_nothing_that_is_refused(scratch: Scratch, what: str) -> None:
+    packed, expected = _LOSING[what]
+    error = _refused(scratch, packed, "x", partial=True, overwrite=True, budget=Budget(bytes=1000))
+    assert type(error) is expected
+
+
+def test_a_refused_link_does_not_take_the_place_of_an_earlier_member(scratch: Scratch) -> None:
+    packed = _file("f", b"first") + _link("f", "../../outside") + _MARK
+    with Disk(scratch.root) as disk:
+        errors: list[OSError | ValueError] = []
+        disk.extract(io.BytesIO(packed), "new", duplicates="last", on_error=errors.append)
+        assert [type(error) for error in errors] == [EscapeError]
+        assert disk.get("new/f") == b"first"
+
+
+def test_files_and_links_give_way_to_each_other_and_leave_no_draft(scratch: Scratch) -> None:
+    hard = tarfile.TarInfo("h")
+    hard.type, hard.linkname = tarfile.LNKTYPE, "f"
+    packed = (
+        _link("old", "f")
+        + _file("f", b"one")
+        + _file("old", b"two")
+        + _link("f", "old")
+        + _file("f", b"three")
+        + hard.tobuf() * 2
+        + _MARK
+    )
+    with Disk(scratch.root) as disk:
+        disk.extract(io.BytesIO(packed), "x", partial=True, overwrite=True, duplicates="last")
+        assert {path: disk.get(f"x/{path}") for path in ("old", "f", "h")} == {
+            "old": b"two",
+            "f": b"three",
+            "h": b"three",
+        }
+    assert sorted(os.listdir(scratch.root / "x")) == ["f", "h", "old"]
+
+
+@pytest.mark.parametrize("end", [_MARK, b""], ids=["whole", "cut"])
+def test_no_link_that_leads_out_stays_of_a_part(scratch: Scratch, end: bytes) -> None:
+    directory = tarfile.TarInfo("d")
+    directory.type = tarfile.DIRTYPE
+    packed = _link("l", "d/../../outside") + directory.tobuf() + _link("in", "d") + end
+    with Disk(scratch.root) as disk, pytest.raises((EscapeError, ArchiveError)):
+        disk.extract(io.BytesIO(packed), "new", partial=True)
+    assert sorted(os.listdir(scratch.root / "new")) == ["d", "in"]
+
+
+# -- zip: what zipfile would let pass --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
+def test_no_more_comes_of_one_read_of_a_zip_than_a_piece(method: int) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("zeros", bytes(32 << 20))
+        archive.writestr("some", os.urandom(300_000))
+    pieces = []
+    with zipfile.ZipFile(packed) as archive:
+        packed.seek(0)
+        source = Source(packed, None)
+        for member in zips.members(source):
+            content = hashlib.sha256()
+            for chunk in member.read():
+                pieces.append(len(chunk))
+                content.update(chunk)
+            assert content.digest() == hashlib.sha256(archive.read(member.name)).digest()
+    assert 0 < max(pieces) <= CHUNK
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
+def test_content_that_is_not_what_a_zip_says_is_refused(scratch: Scratch, method: int) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("f", b"content" * 50)
+    for field, at in (("CRC", 14), ("size", 22)):
+        raw = bytearray(packed.getvalue())
+        for start in (at, raw.index(b"PK\x01\x02") + at + 2):
+            raw[start] ^= 1
+        assert isinstance(_refused(scratch, bytes(raw), "new"), ArchiveError), field
+
+
+def test_a_directory_with_another_name_in_its_own_header_is_refused(scratch: Scratch) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("aa/", b"")
+    raw = packed.getvalue().replace(b"aa/", b"../", 1)
+    error = _refused(scratch, raw, "new")
+    assert isinstance(error, ArchiveError)
+    assert "disagree" in str(error)
+
+
+def test_a_zip_behind_another_is_refused(scratch: Scratch) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("f", b"1")
+    error = _refused(scratch, packed.getvalue() * 2, "new")
+    assert isinstance(error, ArchiveError)
+    assert "before its first" in str(error)
+
+
+# -- what is kept in memory ------------------------------------------------------------------------
+
+
+def test_headers_of_one_entry_are_limited_however_many_entries_there_are(scratch: Scratch) -> None:
+    directory = tarfile.TarInfo("d")
+    directory.type = tarfile.DIRTYPE
+    sparse = bytearray(tarfile.TarInfo("s").tobuf(tarfile.GNU_FORMAT))
+    sparse[156:157], sparse[482] = b"S", 1  # more of the map follows
+    sparse[148:156] = b" " * 8
+    sparse[148:156] = b"%06o\0 " % sum(sparse)
+    piece = b"00000000001\0" * 42 + b"\1" + bytes(7)
+    packed = io.BytesIO()
+    with lzma.open(packed, "wb", preset=0) as out:
+        out.write(directory.tobuf() * 3000)  # which allow for 23 MiB
+        out.write(sparse)
+        for _ in range(18):
+            out.write(piece * 2048)
+    error = _refused(scratch, packed.getvalue(), "new")
+    assert isinstance(error, BudgetError)
+    assert error.limit == "bytes"

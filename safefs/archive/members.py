@@ -44,14 +44,23 @@ class Place(Protocol):
         """
 
     def create(
-        self, path: RelPath, chunks: Iterable[bytes], mode: int | None, mtime_ns: int | None
+        self,
+        path: RelPath,
+        chunks: Iterable[bytes],
+        mode: int | None,
+        mtime_ns: int | None,
+        *,
+        replace: bool,
     ) -> None:
-        """Make a file; ``FileExistsError`` where something stands."""
+        """Make a file; ``FileExistsError`` where something stands.
 
-    def symlink(self, target: str, path: RelPath) -> None:
+        ``replace``, here and below: a file or link gives way, once what replaces it is whole.
+        """
+
+    def symlink(self, target: str, path: RelPath, *, replace: bool) -> None:
         """Make a link with this very text."""
 
-    def link(self, source: RelPath, path: RelPath) -> None:
+    def link(self, source: RelPath, path: RelPath, *, replace: bool) -> None:
         """Give a file that this place has made one more name; ESTALE where it is that no more."""
 
     def made(self, path: RelPath) -> bool:

@@ -61,7 +61,7 @@ def members(source: Source) -> Iterator[Member]:
             raise source.error(f"it has more than {GLOBALS} global headers")
         if info.type == _LABEL:
             continue  # and no entry: there are no more of them than headers may have at all
-        stream.entries += 1
+        stream.found()
         yield _member(source, tar, stream, info)
     stream.check_end()
 
@@ -130,6 +130,7 @@ class _Forward:
         self._at = 0
         self._last = b""
         self._headers = 0  # bytes, and whatever else is no content
+        self._before = 0  # of these, how many had been read when the last entry was found
         self._in_content = False
         self.entries = 0
 
@@ -140,6 +141,11 @@ class _Forward:
             yield
         finally:
             self._in_content = False
+
+    def found(self) -> None:
+        """That one more entry has been read: what stands before the next is its own."""
+        self.entries += 1
+        self._before = self._headers
 
     def seekable(self) -> bool:
         return False
@@ -180,6 +186,8 @@ class _Forward:
         most = HEADERS_AT_ALL + HEADERS * self.entries
         if self._headers > most:
             raise BudgetError(self._source.name, "bytes", most)
+        if self._headers - self._before > HEADERS_AT_ALL:  # tarfile keeps one entry's in memory
+            raise BudgetError(self._source.name, "bytes", HEADERS_AT_ALL)
 
     def check_end(self) -> None:
         """That the end was marked: tarfile takes a cut or a broken header for one.

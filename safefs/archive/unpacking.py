@@ -6,6 +6,7 @@ Nothing here knows of descriptors: that no path leaves is the place's, which res
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from errno import EEXIST
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,8 @@ class Unpacking:
 
     ``overwrite`` replaces files and links that the place had before, ``latest`` those of earlier
     members. ``portable``: names that some file systems take for one are refused, and otherwise only
-    reported. ``dry_run`` makes entries without content, and publishes nothing.
+    reported. ``dry_run`` makes entries without content, and publishes nothing. ``in_place``: what
+    has been made stays when the rest fails.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class Unpacking:
         latest: bool = False,
         portable: bool = False,
         dry_run: bool = False,
+        in_place: bool = False,
         on_error: OnError | None = None,
     ) -> None:
         self._place = place
+        self._in_place = in_place
         self._name = name
         self._spending = Spending(budget)
         self._overwrite = overwrite
@@ -65,15 +69,20 @@ class Unpacking:
         self._on_error = on_error
         self._record = Record()
         self._spellings = Spellings()
-        self._collisions: list[tuple[str, str]] = []
+        self._collisions: dict[tuple[str, str], None] = {}  # each once, however many lie beneath
         self._links: list[tuple[RelPath, str]] = []
 
     def run(self, file: BinaryIO) -> TreeReport:
         """Read all of it, make all of it, publish it; the report."""
         source = Source(file, self._name)
-        for member in zips.members(source) if source.is_zip else tars.members(source):
-            self._take(source, member)
-        self._judge_links()
+        try:
+            for member in zips.members(source) if source.is_zip else tars.members(source):
+                self._take(source, member)
+            self._judge_links()
+        except BaseException:
+            if self._in_place:
+                self._withdraw_links()
+            raise
         report = self._record.report(tuple(self._collisions))
         if self._dry_run:
             self._place.check()
@@ -131,7 +140,7 @@ class Unpacking:
             if self._portable:
                 reason = f"some systems take it for {first!r}"
                 raise refused(PolicyError(second, "portable_names", reason))
-            self._collisions.append((first, second))
+            self._collisions[first, second] = None
         if member.kind == "directory":
             self._make_directory(member, path)
         elif member.kind == "file":
@@ -153,7 +162,7 @@ class Unpacking:
 
     def _make_file(self, member: Member, path: RelPath, content: Iterator[bytes]) -> None:
         mode = None if member.mode is None else member.mode & _PERMISSIONS
-        action = self._make_room(path)
+        action = self._action(path)
         size = 0
 
         def counted() -> Iterator[bytes]:
@@ -164,16 +173,20 @@ class Unpacking:
                     yield chunk
 
         try:
-            self._place.create(path, counted(), mode, member.mtime_ns)
+            self._place.create(path, counted(), mode, member.mtime_ns, replace=action == "replace")
         except FileExistsError:
             raise self._duplicate(path) from None
         self._record.add(action, path.text, "file", size)
 
     def _make_symlink(self, member: Member, path: RelPath) -> None:
         check_target(self._name, member.name, member.target)
-        action = self._make_room(path)
+        action = self._action(path)
+        if action == "replace":
+            # Judged before, so that one that is refused takes the place of nothing, and again
+            # after: it may lead through itself.
+            self._leads(_beside(path, os.fsencode(member.target)))
         try:
-            self._place.symlink(member.target, path)
+            self._place.symlink(member.target, path, replace=action == "replace")
         except FileExistsError:
             raise self._duplicate(path) from None
         try:
@@ -196,15 +209,15 @@ class Unpacking:
         if not ours:
             reason = f"it is a hard link to {member.target!r}, which is no file of this archive"
             raise ArchiveError(self._name, member.name, reason)
-        action = self._make_room(path)
+        action = self._action(path)
         try:
-            self._place.link(source, path)
+            self._place.link(source, path, replace=action == "replace")
         except FileExistsError:
             raise self._duplicate(path) from None
         self._record.add(action, path.text, "link")
 
-    def _make_room(self, path: RelPath) -> Action:
-        """Remove what may be replaced by a file or link of this name."""
+    def _action(self, path: RelPath) -> Action:
+        """Whether a file or link of this name may take the place of what stands there."""
         if not (self._latest or self._overwrite):
             return "create"
         try:
@@ -213,7 +226,6 @@ class Unpacking:
             return "create"
         if not (self._latest if ours else self._overwrite):
             return "create"  # making it says what is wrong
-        self._place.remove(path)
         return "replace"
 
     def _duplicate(self, path: RelPath) -> OSError | ValueError:
@@ -244,8 +256,7 @@ class Unpacking:
         """
         for path, target in self._links:
             try:
-                if not self._leads(path):
-                    self._judge_dangling(path, target)
+                self._judge(path, target)
             except EscapeError as error:
                 if self._on_error is None:
                     raise
@@ -255,12 +266,25 @@ class Unpacking:
             except FileNotFoundError:
                 pass  # it was replaced by a later member
 
+    def _withdraw_links(self) -> None:
+        """Let no link stay that leads out; what went wrong before is what must be heard."""
+        for path, target in self._links:
+            try:
+                self._judge(path, target)
+            except EscapeError:
+                with suppress(OSError):
+                    self._place.remove(path)
+            except OSError:
+                pass
+
+    def _judge(self, path: RelPath, target: str) -> None:
+        if not self._leads(path):
+            self._judge_dangling(path, target)
+
     def _judge_dangling(self, path: RelPath, target: str) -> None:
         names = os.fsencode(target).split(b"/")
-        above = path.split()[0].rstrip(b"/")
         for at in range(1, len(names) + 1):
-            way = RelPath(b"/".join([above, *names[:at]] if above else names[:at]), path.shown)
-            if not self._leads(way):
+            if not self._leads(_beside(path, b"/".join(names[:at]))):
                 if b".." in names[at:]:
                     raise refused(EscapeError(path.shown, "..", EscapeError.OUTSIDE))
                 return
@@ -276,6 +300,12 @@ class _Passed(Exception):  # noqa: N818  (what happened)
 
 # What may be wrong with one member alone.
 _REFUSALS = (EscapeError, PolicyError, InvalidPathError, ArchiveError, FileExistsError)
+
+
+def _beside(path: RelPath, target: bytes) -> RelPath:
+    """Where a link with this text leads, if it stands at the path."""
+    above = path.split()[0].rstrip(b"/")
+    return RelPath(b"/".join([above, target] if above else [target]), path.shown)
 
 
 def _depth(name: str) -> int:

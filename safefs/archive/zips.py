@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
 import stat
 import struct
 import zipfile
+import zlib
+from contextlib import closing
+from copy import copy
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from safefs.archive.limits import CHUNK, DICTIONARY, DIRECTORY, LONGEST_LINK
 from safefs.archive.members import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from safefs.archive.members import Kind
     from safefs.archive.sources import Source
@@ -23,10 +28,12 @@ _DESCRIPTOR = 0x8  # sizes and CRC stand behind the content, and not in the loca
 _LOCAL = struct.Struct("<4s5H3L2H")
 _SIGNATURE = b"PK\x03\x04"
 _ELSEWHERE = 0xFFFFFFFF  # zip64: the size stands in the extra field
-# zipfile decompresses these without a bound on what comes of one read, so they are read in sips.
+# Of these zipfile decompresses 4 KiB at once, without a bound on what comes of them: a few hundred
+# bytes of bzip2 are 600 MiB. So it gives them as they are, and they are decompressed here.
 _UNBOUNDED = (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, *_UNBOUNDED)
-_SIP = 1 << 10
+_UTF8 = 0x800  # the name is UTF-8, and otherwise that of the first IBM PC
+_PROPERTIES = 9  # bytes before LZMA: version (2), length of the properties (2), properties (5)
 _END = 22  # bytes of the record at the end, without its comment
 
 
@@ -83,21 +90,71 @@ def _target(source: Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
 
 
 def _content(source: Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """The content; zipfile checks its CRC, and that it has the length that was said."""
-    size = _SIP if info.compress_type in _UNBOUNDED else CHUNK
-    left = info.file_size
+    """The content, held to its CRC and to the length that was said."""
+    unbounded = info.compress_type in _UNBOUNDED
+    read = _decompressed if unbounded else _stored
+    left, crc = info.file_size, 0
+    with closing(read(source, archive, info)) as chunks:
+        for chunk in chunks:
+            left -= len(chunk)
+            if left < 0:
+                break
+            crc = zlib.crc32(chunk, crc)
+            yield chunk
+    if left:
+        raise source.error("it has not the length that was said", info.orig_filename)
+    if crc != info.CRC:
+        raise source.error("its CRC is wrong", info.orig_filename)
+
+
+def _stored(
+    source: Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo
+) -> Generator[bytes, None, None]:
+    """What zipfile makes of it, a bounded piece at a time."""
     with source.reading():
         file = archive.open(info)
     with file:
         while True:
             with source.reading():
-                chunk = file.read(size)
+                chunk = file.read(CHUNK)
             if not chunk:
-                break
-            left -= len(chunk)
+                return
             yield chunk
-    if left:
-        raise source.error("it ends too early", info.orig_filename)
+
+
+def _decompressed(
+    source: Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo
+) -> Generator[bytes, None, None]:
+    raw = copy(info)
+    raw.compress_type, raw.file_size = zipfile.ZIP_STORED, info.compress_size
+    raw.CRC = cast("int", None)  # zipfile then checks none; that of the content is checked above
+    with closing(_stored(source, archive, raw)) as packed:
+        given = b""
+        if info.compress_type == zipfile.ZIP_LZMA:
+            given = next(packed, b"")
+            with source.reading():
+                stream, given = _lzma(given)
+        else:
+            stream = bz2.BZ2Decompressor()
+        while not stream.eof:
+            if not given and stream.needs_input and not (given := next(packed, b"")):
+                return
+            with source.reading():
+                data = stream.decompress(given, CHUNK)
+            given = b""
+            if data:
+                yield data
+
+
+def _lzma(head: bytes) -> tuple[Any, bytes]:
+    """A decompressor by the properties at the beginning, and what comes behind them."""
+    if head[2:4] != b"\5\0" or len(head) < _PROPERTIES or head[4] >= 9 * 5 * 5:
+        raise ValueError("the properties of LZMA are wrong")
+    rest, lc = divmod(head[4], 9)
+    pb, lp = divmod(rest, 5)
+    size = int.from_bytes(head[5:9], "little")
+    chain = [{"id": lzma.FILTER_LZMA1, "lc": lc, "lp": lp, "pb": pb, "dict_size": size}]
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=chain), head[_PROPERTIES:]
 
 
 def _nanoseconds(info: zipfile.ZipInfo) -> int | None:
@@ -119,7 +176,10 @@ def _check_end(source: Source, file: _Held, archive: zipfile.ZipFile) -> None:
 def _check_apart(source: Source, archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> None:
     """That no two members share bytes, as those of a bomb do that looks small."""
     end, before = 0, None
-    for info in sorted(infos, key=lambda each: each.header_offset):
+    ordered = sorted(infos, key=lambda each: each.header_offset)
+    if (ordered[0].header_offset if ordered else archive.start_dir) != 0:
+        raise source.error("something stands before its first member")
+    for info in ordered:
         if info.header_offset < end:
             name = before.orig_filename if before else info.orig_filename
             raise source.error("it overlaps with another member", name)
@@ -150,11 +210,14 @@ def _check_local(source: Source, file: _Held, info: zipfile.ZipInfo) -> None:
     if not flags & _DESCRIPTOR:
         said = (crc, info.CRC), (packed, info.compress_size), (size, info.file_size)
         differs |= any(one not in (other, _ELSEWHERE) for one, other in said)
+    # zipfile compares the names too, but only of what is read, which a directory is not.
+    raw_name = file.read(_name_length(raw))
+    differs |= raw_name != info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
     if differs:
         raise source.error("its header and the directory of the archive disagree", name)
     if info.compress_type == zipfile.ZIP_LZMA:
         file.seek(info.header_offset + _LOCAL.size + _name_length(raw) + extra)
-        head = file.read(9)  # version (2), length of the properties (2), the properties
+        head = file.read(_PROPERTIES)
         if int.from_bytes(head[5:9], "little") > DICTIONARY:
             raise source.error("decompressing it takes too much memory", name)
 

@@ -69,6 +69,7 @@ def extract(
             latest=duplicates == "last",
             portable=driver.policy.portable_names,
             dry_run=dry_run,
+            in_place=partial,
             on_error=on_error,
         ).run(file)
 

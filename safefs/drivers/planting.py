@@ -66,15 +66,17 @@ class DriverBed:
         chunks: Iterable[bytes],
         mode: int | None,
         mtime_ns: int | None,  # noqa: ARG002  (a driver has no word for it)
+        *,
+        replace: bool,
     ) -> None:
         body = Body(iter(chunks))
-        transfer.write(self._driver, path, body, mode, overwrite=False)
+        transfer.write(self._driver, path, body, mode, overwrite=replace)
         self._made.add(self._driver.lstat(path).identity or ())
 
-    def symlink(self, target: str, path: RelPath) -> None:  # noqa: ARG002
+    def symlink(self, target: str, path: RelPath, *, replace: bool) -> None:  # noqa: ARG002
         raise _no_links(path)
 
-    def link(self, source: RelPath, path: RelPath) -> None:  # noqa: ARG002
+    def link(self, source: RelPath, path: RelPath, *, replace: bool) -> None:  # noqa: ARG002
         raise _no_links(path)
 
     def made(self, path: RelPath) -> bool:

@@ -115,17 +115,26 @@ class Bed:
                 pass  # what it is, the next step will say
 
     def create(
-        self, path: RelPath, chunks: Iterable[bytes], mode: int | None, mtime_ns: int | None
+        self,
+        path: RelPath,
+        chunks: Iterable[bytes],
+        mode: int | None,
+        mtime_ns: int | None,
+        *,
+        replace: bool = False,
     ) -> None:
-        """Make a file, whole; FileExistsError where something stands. Makes those above it."""
+        """Make a file, whole; FileExistsError where something stands. Makes those above it.
+
+        ``replace``, here and below: a file or link gives way, once what replaces it is whole.
+        """
         self._make_above(path)
         permissions = (0o666 if mode is None else mode) & self._file_mode
         sys.audit("safefs.open", path.shown, NEW)
         with Parent(self._handle, path, writes=True) as parent:
-            if self._private:
+            if self._private and not replace:
                 self._create_at_once(parent, chunks, permissions, mtime_ns)
             else:
-                self._create_whole(parent, chunks, permissions, mtime_ns)
+                self._create_whole(parent, chunks, permissions, mtime_ns, replace=replace)
 
     def _create_at_once(
         self, parent: Parent, chunks: Iterable[bytes], mode: int, mtime_ns: int | None
@@ -140,20 +149,27 @@ class Bed:
             syscalls.close(fd)  # where a file system tells of a full disk
 
     def _create_whole(
-        self, parent: Parent, chunks: Iterable[bytes], mode: int, mtime_ns: int | None
+        self,
+        parent: Parent,
+        chunks: Iterable[bytes],
+        mode: int,
+        mtime_ns: int | None,
+        *,
+        replace: bool,
     ) -> None:
         try:
             parent.lstat()
         except FileNotFoundError:
             pass
         else:
-            raise parent.error(EEXIST)
+            if not replace:
+                raise parent.error(EEXIST)
         with Blame(parent.path):
             draft = Draft(parent.fd, None, default=mode)
         try:
             self._fill(draft.fd, parent.path, chunks, mtime_ns)
             with Blame(parent.path):
-                draft.publish(parent.name, replace=False)
+                draft.publish(parent.name, replace=replace)
         finally:
             with Blame(parent.path):
                 draft.close()
@@ -168,17 +184,20 @@ class Bed:
                 syscalls.utime(fd, ns=(mtime_ns, mtime_ns))
             self._made.add(_identity(syscalls.fstat(fd)))
 
-    def symlink(self, target: str, path: RelPath) -> None:
+    def symlink(self, target: str, path: RelPath, *, replace: bool = False) -> None:
         """Make a link with this very text, and those above it."""
         self._make_above(path)
         with Parent(self._handle, path, writes=True) as parent:
             if self._handle.policy.symlinks == "never":
                 raise refused(PolicyError(path.shown, "symlinks", "links are not made here"))
+            name = temporary_name() if replace else parent.name
             with Blame(path):
-                syscalls.symlink(os.fsencode(target), parent.name, dir_fd=parent.fd)
+                syscalls.symlink(os.fsencode(target), name, dir_fd=parent.fd)
+                if replace:
+                    _take_place(parent, name)
             self._made.add(_identity(parent.lstat()))
 
-    def link(self, source: RelPath, path: RelPath) -> None:
+    def link(self, source: RelPath, path: RelPath, *, replace: bool = False) -> None:
         """Give a file that was made here one more name; ESTALE for any other."""
         self._make_above(path)
         with (
@@ -189,12 +208,16 @@ class Bed:
             if _identity(found) not in self._made or not S_ISREG(found.st_mode):
                 raise new.error(ESTALE)
             fds = {"src_dir_fd": old.fd, "dst_dir_fd": new.fd}
+            name = temporary_name() if replace else new.name
             with Blame(path):
-                syscalls.link(old.name, new.name, follow_symlinks=False, **fds)
-            if _identity(new.lstat()) not in self._made:
-                # Another file was put there between the two looks. The name is ours, it is not.
-                syscalls.unlink(new.name, dir_fd=new.fd)
-                raise OSError(ESTALE, "what it links to was replaced meanwhile", path.shown)
+                syscalls.link(old.name, name, follow_symlinks=False, **fds)
+                now = syscalls.stat(name, dir_fd=new.fd, follow_symlinks=False)
+                if _identity(now) not in self._made:
+                    # Another file was put there between the two looks. The name is ours, it is not.
+                    syscalls.unlink(name, dir_fd=new.fd)
+                    raise OSError(ESTALE, "what it links to was replaced meanwhile")
+                if replace:
+                    _take_place(new, name)
 
     def made(self, path: RelPath) -> bool:
         """Whether what has this name was made here."""
@@ -419,6 +442,19 @@ def bed(handle: Handle, path: RelPath, file_mode: int, directory_mode: int) -> B
         syscalls.close(fd)
         raise
     return Bed(inner, file_mode, directory_mode, private=False)
+
+
+def _take_place(parent: Parent, name: bytes) -> None:
+    """Let what has a temporary name take the place of what has the parent's."""
+    try:
+        syscalls.rename(name, parent.name, src_dir_fd=parent.fd, dst_dir_fd=parent.fd)
+    finally:
+        try:
+            # It is still there after an error, and where both are names of one file: rename(2)
+            # then does nothing.
+            syscalls.unlink(name, dir_fd=parent.fd)
+        except OSError:
+            pass
 
 
 def _leads(handle: Handle, names: list[bytes], path: RelPath) -> bool:

@@ -37,8 +37,8 @@ ARCHIVES = (
             ),
             Edit(
                 _PLANTING,
-                "            if _identity(new.lstat()) not in self._made:\n",
-                "            if False:\n",
+                "                if _identity(now) not in self._made:\n",
+                "                if False:\n",
             ),
         ),
         (
