@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from safefs import ArchiveError, Budget, BudgetError, Disk, PolicyError, Progress
+from safefs import ArchiveError, Budget, BudgetError, Disk, PolicyError, Progress, SameFileError
 from safefs.disk import Disk as AnyDisk
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.memory import MemoryDriver
@@ -207,6 +207,20 @@ def test_drafts_are_in_no_archive_and_special_files_are_an_error(
         assert error.value.filename == "site/fifo"
     assert disk.missing("b.tar")
     assert disk.size("a.tar") > 0
+
+
+def test_what_is_packed_is_not_replaced_by_its_archive(disk: Disk, tmp_path: Path) -> None:
+    disk.put("c.tar", b"content")
+    (link,) = [tmp_path / path for path in _names_of(tmp_path, "c.tar")]
+    os.link(link, link.with_name("d.tar"))
+    for source in ("c.tar", "./c.tar", ["d.tar"]):
+        with pytest.raises(SameFileError):
+            disk.archive(source, "c.tar")
+    assert disk.get("c.tar") == b"content"
+
+
+def _names_of(top: Path, name: str) -> list[Path]:
+    return [path.relative_to(top) for path in top.rglob(name)]
 
 
 def test_an_archive_goes_to_another_disk_too(disk: Disk, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from safefs.archive.unpacking import Unpacking
 from safefs.budget import Spending, checked
 from safefs.drivers import transfer
 from safefs.drivers.content import Body, check_file
-from safefs.errors import ArchiveError
+from safefs.errors import ArchiveError, SameFileError
 from safefs.paths import RelPath
 from safefs.progress import Meter
 from safefs.report import Record
@@ -125,12 +125,17 @@ def _pack_to_disk(
 ) -> TreeReport:
     name = os.fsdecode(to.path.split()[1])
     known: Format = format_of(name) if word is None else checked_format(word)
-    for source in sources:
-        driver.lstat(source)  # what is missing makes no directories for the archive
+    # What is missing makes no directories for the archive.
+    found = [driver.lstat(source) for source in sources]
     try:
-        packer.leave_out(to.driver.lstat(to.path).identity)
+        replaced = to.driver.lstat(to.path)
     except FileNotFoundError:
         pass
+    else:
+        for source, stat in zip(sources, found, strict=True):
+            if stat.is_same_file(replaced):
+                raise SameFileError(source.shown, to.path.shown)
+        packer.leave_out(replaced.identity)
     chunks = packed(known, lambda writer: packer.run(writer, sources, within=within))
     with closing(chunks):
         transfer.write(to.driver, to.path, Body(chunks), overwrite=overwrite)
