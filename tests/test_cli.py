@@ -337,6 +337,7 @@ def test_rm_can_be_rehearsed(sh: Shell, tree: Path) -> None:
     assert shown.endswith("remove  documents:e.txt\n")
     assert (tree / "a" / "b.txt").exists()
     assert "No such file" in sh.fails("rm", "-n", "documents:none")
+    assert sh.fails("rm", "-n", "documents:a") == sh.fails("rm", "documents:a")
     rows = sh.json("rm", "-r", "-n", "documents:a")
     assert {"action": "remove", "path": "documents:a/b.txt", "kind": "file"} in rows
 
@@ -557,7 +558,8 @@ def test_output_that_cannot_hold_a_name_is_no_traceback(documents: Path) -> None
         ("get documents:a/b.txt - >&-", "standard output is closed"),
         ("doctor >&-", "standard output is closed"),
         ("put - documents:zz <&-", "standard input is closed"),
-        ("disks >/dev/full", "No space left on device"),
+        ("disks >/dev/full", "standard output: No space left on device"),
+        ("rm -rn documents:a >/dev/full", "standard output: No space left on device"),
     ],
 )
 def test_a_stream_that_is_closed_or_full_is_one_line_and_status_1(
@@ -665,7 +667,13 @@ def test_an_archive_that_is_none_is_one_line(sh: Shell, tree: Path, home: Path) 
     assert "a.zip" in sh.fails("extract", "music:a.zip", "music:new")
     assert not (home / "Music/new").exists()
     assert "say what to pack" in sh.fails("archive", "music:a.zip")
-    assert "give format=" in sh.fails("archive", "documents:a", "music:a.rar")
+    assert "give --format, one of tar" in sh.fails("archive", "documents:a", "music:a.rar")
+    sh("archive", "--format", "zip", "documents:a", "music:a.rar")
+    assert "b.txt" in sh("extract", "-n", "music:a.rar", "music:new")
+    os.mkfifo(tree / "a" / "pipe")
+    said = sh.fails("archive", "documents:a", "music:pipe.tar")
+    assert "pipe: not a file, directory or link" in said
+    os.unlink(tree / "a" / "pipe")
     assert "one of each" in sh.fails("archive", "documents:a", "music:a.zip", "music:b.zip")
     (home / "Music/b.zip").write_bytes(b"no archive")
     assert "b.zip" in sh.fails("extract", "music:b.zip", "music:")

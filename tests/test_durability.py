@@ -503,3 +503,11 @@ def test_durable_and_preserving_writes_work_under_any_policy_that_allows_them(
         for _ in range(2):
             disk.put("one/f", b"1", durable=True, preserve=("ownership", "xattr"))
         assert disk.get("one/f") == b"1"
+
+
+@pytest.mark.parametrize("preserve", [True, 1])
+def test_what_is_to_be_preserved_is_said_in_words(disk: Disk, preserve: object) -> None:
+    disk.put("f", b"old")
+    with pytest.raises(TypeError, match="preserve takes words"):
+        disk.put("f", b"new", preserve=preserve)  # type: ignore[arg-type]
+    assert disk.get("f") == b"old"

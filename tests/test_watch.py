@@ -752,6 +752,11 @@ def test_it_calls_a_function_from_a_thread_of_its_own(disk: Disk, polling: bool)
     assert found == [Change("created", "a"), Change("created", "a/f")]
 
 
+def test_a_callback_that_cannot_be_called_is_refused_at_once(disk: Disk) -> None:
+    with pytest.raises(TypeError, match="callback is a callable, not int"):
+        disk.watch(callback=5)  # type: ignore[arg-type]
+
+
 def test_a_callback_may_stop_it(disk: Disk) -> None:
     ended = threading.Event()
 

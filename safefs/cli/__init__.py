@@ -18,6 +18,7 @@ from safefs.cli.printing import (
     abandon_output,
     abandon_output_if_full,
     complain,
+    naming_output,
     reason_of,
     visible,
 )
@@ -56,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = arguments.command(arguments)
         if sys.stdout is not None:
-            sys.stdout.flush()
+            with naming_output():
+                sys.stdout.flush()
     except BrokenPipeError:
         abandon_output()
         return BROKEN_PIPE

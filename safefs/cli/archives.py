@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from safefs.cli.arguments import Command, add_place, add_places
 from safefs.cli.places import beneath_disk, naming, on_disk, opened_storage
 from safefs.cli.printing import say_all, say_json
+from safefs.cli.trees import add_dry_run
 
 if TYPE_CHECKING:
     import argparse
@@ -27,17 +28,18 @@ def _extract(arguments: argparse.Namespace) -> int:
         dry_run = arguments.dry_run
         with naming(arguments.archive, arguments.into), _naming_members(arguments.archive):
             report = into.disk.extract(archive, into, dry_run=dry_run)
-    _say(arguments, report)
+    _say(arguments, report, each=arguments.verbose or dry_run)
     return 0
 
 
 @contextmanager
-def _naming_members(archive: Place) -> Iterator[None]:
+def _naming_members(archive: Place, *others: Place) -> Iterator[None]:
     """An error about a member says which; ``naming`` knows the two places alone."""
     try:
         yield
     except OSError as error:
-        if not isinstance(error.filename, str) or error.filename == archive.path:
+        places = {place.path for place in (archive, *others)}
+        if not isinstance(error.filename, str) or error.filename in places:
             raise
         raise ValueError(f"{archive}: {error.filename}: {error.strerror}") from error
 
@@ -49,15 +51,25 @@ def _archive(arguments: argparse.Namespace) -> int:
     disks = {place.disk for place in sources}
     if len(disks) > 1:
         raise ValueError("an archive is of one disk; make one of each")
-    with opened_storage(arguments) as storage:
+    with opened_storage(arguments) as storage, _naming_flags():
         paths = [on_disk(storage, place) for place in sources]
         target = beneath_disk(storage, out)
         told = {"mtime": _moment()} if _EPOCH in os.environ else {}
-        with naming(sources[0], out):
+        with naming(sources[0], out), _naming_members(sources[0], *sources, out):
             given = paths[0] if len(paths) == 1 else paths
-            report = paths[0].disk.archive(given, target, **told)  # type: ignore[arg-type]
-    _say(arguments, report)
+            report = paths[0].disk.archive(given, target, format=arguments.format, **told)  # type: ignore[arg-type]
+    _say(arguments, report, each=arguments.verbose)
     return 0
+
+
+@contextmanager
+def _naming_flags() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if "give format=" not in str(error):
+            raise
+        raise ValueError(str(error).replace("give format=", "give --format")) from error
 
 
 def _moment() -> int:
@@ -67,22 +79,25 @@ def _moment() -> int:
     return int(text)
 
 
-def _say(arguments: argparse.Namespace, report: TreeReport) -> None:
+def _say(arguments: argparse.Namespace, report: TreeReport, *, each: bool) -> None:
     if arguments.json:
         say_json([{"action": s.action, "path": s.path, "kind": s.kind} for s in report.steps])
-    elif arguments.verbose:
+    elif each:
         say_all(step.path for step in report.steps)
 
 
 def _add_extract(parser: argparse.ArgumentParser) -> None:
     _add_verbose(parser)
-    parser.add_argument("--dry-run", action="store_true", help="only judge it, and change nothing")
+    add_dry_run(parser)
     add_place(parser, "archive")
     add_place(parser, "into")
 
 
 def _add_archive(parser: argparse.ArgumentParser) -> None:
     _add_verbose(parser)
+    parser.add_argument(
+        "--format", help="tar, tar.gz, zip ...; else the name of the archive says it"
+    )
     add_places(parser)
 
 
@@ -95,7 +110,8 @@ COMMANDS = (
     Command(
         "archive",
         _archive,
-        "pack a directory, or several places, into the last one (.tar, .tar.gz, .zip ...)",
+        "pack a directory, or several places, into the last one (.tar, .tar.gz, .zip ...), "
+        "replacing what is there",
         _add_archive,
     ),
 )

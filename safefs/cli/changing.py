@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager
-from errno import ENOENT
+from errno import EISDIR, ENOENT
 from typing import TYPE_CHECKING
 
 from safefs.cli.arguments import Command, add_place, add_places, add_two
@@ -167,7 +167,8 @@ def _remove(storage: Storage, place: Place, arguments: argparse.Namespace) -> No
             if dry_run:
                 say_steps(Steps(place, path), report, as_json=arguments.json)
         elif dry_run:
-            path.lstat()
+            if path.lstat().kind == "directory":  # as the real run will say
+                raise IsADirectoryError(EISDIR, os.strerror(EISDIR), path.as_posix())
             say(f"remove  {place}")
         else:
             path.unlink()
@@ -215,8 +216,18 @@ COMMANDS = (
         "put", _put, "copy a local file to a disk; replaces a file, and makes parents", _add_put
     ),
     Command("get", _get, "copy a file of a disk to a local one", _add_get),
-    Command("cp", _cp, "copy a file, from disk to disk too", _add_cp),
-    Command("mv", _mv, "move a file or directory, from disk to disk too", add_two),
-    Command("rm", _rm, "remove files", _add_rm),
+    Command(
+        "cp",
+        _cp,
+        "copy a file, or with -r a directory, from disk to disk too; into a directory that exists",
+        _add_cp,
+    ),
+    Command(
+        "mv",
+        _mv,
+        "move a file or directory, from disk to disk too; into a directory that exists",
+        add_two,
+    ),
+    Command("rm", _rm, "remove files, or with -r directories", _add_rm),
     Command("mkdir", _mkdir, "make directories", _add_mkdir),
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from safefs.errors import ConfigError, SafefsError, UnsafeFolderError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TextIO
 
     from safefs.drivers.base import Stat
@@ -56,6 +57,17 @@ def abandon_output_if_full() -> None:
         abandon_output()
 
 
+@contextmanager
+def naming_output() -> Iterator[None]:
+    """What cannot be printed is no error of the disk: what was to be done may well be done."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ValueError(f"standard output: {error.strerror}") from error
+
+
 def output_stream() -> TextIO:
     if sys.stdout is None:
         raise ValueError("standard output is closed")
@@ -88,7 +100,8 @@ def _visible_char(char: str) -> str:
 def say(line: str = "") -> None:
     output = output_stream()
     encoding = output.encoding or "utf-8"
-    print(visible(line).encode(encoding, "backslashreplace").decode(encoding), file=output)
+    with naming_output():
+        print(visible(line).encode(encoding, "backslashreplace").decode(encoding), file=output)
 
 
 def say_all(lines: Iterable[str]) -> None:
@@ -98,7 +111,9 @@ def say_all(lines: Iterable[str]) -> None:
 
 def say_json(data: object) -> None:
     # All but ASCII is escaped, so a terminal has nothing to obey.
-    print(json.dumps(data, indent=2), file=output_stream())
+    output = output_stream()
+    with naming_output():
+        print(json.dumps(data, indent=2), file=output)
 
 
 def say_table(rows: Iterable[Sequence[str]]) -> None:

@@ -32,6 +32,8 @@ def checked_words(preserve: Iterable[str]) -> tuple[str, ...]:
         return ()
     if isinstance(preserve, str):
         raise TypeError(f"preserve takes words, as in preserve=({preserve!r},)")
+    if not hasattr(preserve, "__iter__"):
+        raise TypeError(f"preserve takes words, as in preserve={WORDS!r}, not {preserve!r}")
     words = tuple(dict.fromkeys(preserve))
     for word in words:
         if word not in WORDS:

@@ -55,6 +55,8 @@ class Watcher:
         callback: Callable[[Change], object] | None,
     ) -> None:
         _check(debounce, interval, limit)
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback is a callable, not {type(callback).__name__}")
         self._recursive = recursive
         self._pending: deque[Change] = deque()
         self._tree = Tree()
