@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from stat import S_ISDIR, S_ISLNK, S_ISREG
+
 from safefs.audit import refused
 from safefs.errors import PolicyError
 from safefs.paths import unportable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from typing import Any, Literal, NoReturn
 
     from safefs.paths import RelPath
 
-_FIELDS = ("read_only", "symlinks", "same_filesystem", "portable_names", "top_level_dot_entries")
+    Symlinks = Literal["inside_absolute", "inside", "never"]
+    Permission = Literal["allow", "refuse"]
 
-# Every value that a field can have, each after those that allow more.
-_STRICTNESS = (False, "inside", "allow", True, "never", "refuse")
+_FLAGS = ("read_only", "append_only", "same_filesystem", "portable_names")
+_PERMISSIONS = ("allow", "refuse")
+# The words of each field, each after those that allow more.
+_WORDS = {
+    "symlinks": ("inside_absolute", "inside", "never"),
+    "hard_links": _PERMISSIONS,
+    "special_files": _PERMISSIONS,
+    "top_level_dot_entries": _PERMISSIONS,
+}
+_LIMITS = ("max_path_length",)
+_FIELDS = (*_FLAGS, *_WORDS, *_LIMITS)
 
 
 class Policy:
@@ -23,10 +36,24 @@ class Policy:
 
     read_only
         Nothing is created, changed, renamed or removed.
+    append_only
+        New names are made and files grow at their end; what is there is not overwritten, cut,
+        replaced, renamed or removed, and keeps its mode, times and attributes.
     symlinks
         ``"inside"``: a link is followed as long as it stays beneath the root. ``"never"``: a path
         through a link is refused, and so is making one; looking at a link itself (lstat, readlink)
-        and removing or renaming it are not following it, and work.
+        and removing or renaming it are not following it, and work. ``"inside_absolute"``: as
+        ``"inside"``, and a link with an absolute target is followed where that begins with the
+        place at which the root lies now, as procfs says of its descriptor; the rest is walked
+        beneath the root. Without procfs such a link is an escape, as it is elsewhere.
+    hard_links
+        ``"allow"``, or ``"refuse"``: a regular file that has more than one name is not read, not
+        written in place, and keeps its mode, times and attributes; no further name is made of a
+        file. Its names can be looked at, replaced, renamed and removed.
+    special_files
+        What is no regular file is never read or written (ENXIO). ``"allow"``: that is found out by
+        opening it, which does not block, but may wake who waits at a FIFO, break a lease or touch a
+        device. ``"refuse"``: it is looked at first, without opening it, and refused.
     same_filesystem
         A path that crosses a mount point is an ``OSError`` with EXDEV.
     portable_names
@@ -36,35 +63,50 @@ class Policy:
         ``"allow"``, or ``"refuse"``: entries directly beneath the root whose name begins with a
         dot are refused, by whatever path they are reached, and are in no listing. This is how the
         ``home`` disk leaves ``.ssh`` and ``.bashrc`` to the programs that own them.
+    max_path_length
+        The most bytes that a path may have, as it is spelled by the caller; None for what the
+        system takes.
 
-    Refusals are ``PolicyError``. Raises ``ValueError`` for a word, and ``TypeError`` for a type, a
-    field does not have.
+    Refusals are ``PolicyError``. Raises ``ValueError`` for a word or a number, and ``TypeError``
+    for a type, a field does not have.
     """
 
     __slots__ = _FIELDS
 
     read_only: bool
-    symlinks: Literal["inside", "never"]
+    append_only: bool
+    symlinks: Symlinks
+    hard_links: Permission
+    special_files: Permission
     same_filesystem: bool
     portable_names: bool
-    top_level_dot_entries: Literal["allow", "refuse"]
+    top_level_dot_entries: Permission
+    max_path_length: int | None
 
     def __init__(
         self,
         *,
         read_only: bool = False,
-        symlinks: Literal["inside", "never"] = "inside",
+        append_only: bool = False,
+        symlinks: Symlinks = "inside",
+        hard_links: Permission = "allow",
+        special_files: Permission = "allow",
         same_filesystem: bool = False,
         portable_names: bool = False,
-        top_level_dot_entries: Literal["allow", "refuse"] = "allow",
+        top_level_dot_entries: Permission = "allow",
+        max_path_length: int | None = None,
     ) -> None:
         store = object.__setattr__
         store(self, "read_only", _flag("read_only", read_only))
-        store(self, "symlinks", _word("symlinks", symlinks, ("inside", "never")))
+        store(self, "append_only", _flag("append_only", append_only))
+        store(self, "symlinks", _word("symlinks", symlinks))
+        store(self, "hard_links", _word("hard_links", hard_links))
+        store(self, "special_files", _word("special_files", special_files))
         store(self, "same_filesystem", _flag("same_filesystem", same_filesystem))
         store(self, "portable_names", _flag("portable_names", portable_names))
-        words = ("allow", "refuse")
-        store(self, "top_level_dot_entries", _word(_FIELDS[4], top_level_dot_entries, words))
+        words = _word("top_level_dot_entries", top_level_dot_entries)
+        store(self, "top_level_dot_entries", words)
+        store(self, "max_path_length", _limit("max_path_length", max_path_length))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Policy is frozen; use .replace({name}=...)")
@@ -94,28 +136,75 @@ class Policy:
 
     def narrowed(self, other: Policy) -> Policy:
         """What both policies allow: never more than either."""
-        strictest = {
-            field: max(getattr(self, field), getattr(other, field), key=_STRICTNESS.index)
-            for field in _FIELDS
-        }
-        return Policy(**strictest)
+        return Policy(
+            **{
+                field: _stricter(field, getattr(self, field), getattr(other, field))
+                for field in _FIELDS
+            }
+        )
 
-    def check(self, path: RelPath, *, writes: bool) -> None:
+    def beneath(self, path: RelPath, *, is_root: bool) -> Policy:
+        """The policy of a root on a directory of this one, which is reached by this path.
+
+        It allows what this one allows there: a limit of lengths is what the path has left of it,
+        and the rule of dot entries belongs to the top and stays with it.
+        """
+        left = self.max_path_length
+        if left is not None and path.raw.strip(b"./"):
+            left = max(0, left - len(path.raw.rstrip(b"/")) - 1)
+        dots = self.top_level_dot_entries if is_root else "allow"
+        return self.replace(max_path_length=left, top_level_dot_entries=dots)
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether ``check`` may refuse anything."""
+        limited = self.max_path_length is not None
+        return self.read_only or self.append_only or self.portable_names or limited
+
+    def check(self, path: RelPath, *, writes: bool, adds: bool = False) -> None:
         """Refuse what can be refused without looking: called between resolve and act.
 
-        What only the resolver can know (which links, which mounts, what was reached) it enforces
-        itself, from the same fields.
+        ``adds``: what is written is new, and leaves what is there as it is. What only the resolver
+        can know (which links, which mounts, what was reached) it enforces itself, from the same
+        fields.
         """
         if writes and self.read_only:
             raise refused(PolicyError(path.shown, "read_only", "the disk is read-only"))
+        if writes and self.append_only and not adds:
+            raise self.no_change(path)
+        if self.max_path_length is not None and len(path.raw) > self.max_path_length:
+            reason = f"the path is longer than {self.max_path_length} bytes"
+            raise refused(PolicyError(path.shown, "max_path_length", reason))
         if self.portable_names:
             self._check_names(path)
+
+    @staticmethod
+    def no_change(path: RelPath) -> PolicyError:
+        """The refusal, to be raised, of what would change what is there."""
+        return refused(
+            PolicyError(path.shown, "append_only", "what is there is kept, and only added to")
+        )
 
     def _check_names(self, path: RelPath) -> None:
         for name in path.text.split("/"):
             problem = unportable(name)
             if problem and name not in ("", ".", ".."):
                 raise refused(PolicyError(path.shown, "portable_names", f"{name!r}: {problem}"))
+
+    def check_file(self, shown: str | bytes, found: os.stat_result) -> None:
+        """Refuse what was reached: called before its content, mode, times or attributes are."""
+        if self.hard_links == "refuse" and found.st_nlink > 1 and S_ISREG(found.st_mode):
+            raise refused(PolicyError(shown, "hard_links", "the file has another name"))
+
+    def check_kind(self, shown: str | bytes, mode: int) -> None:
+        """Refuse what is no file, directory or link: called before it is opened."""
+        if not (S_ISREG(mode) or S_ISDIR(mode) or S_ISLNK(mode)):
+            raise refused(PolicyError(shown, "special_files", "it is no regular file"))
+
+    def check_link(self, shown: str | bytes) -> None:
+        """Refuse to give a file one more name."""
+        if self.hard_links == "refuse":
+            raise refused(PolicyError(shown, "hard_links", "a file has one name here"))
 
     def hides(self, name: bytes) -> bool:
         """Whether an entry of this name, directly beneath the root, is refused."""
@@ -126,13 +215,32 @@ def _restore(fields: dict[str, Any]) -> Policy:
     return Policy(**fields)
 
 
+def _stricter(field: str, one: Any, other: Any) -> Any:
+    """What allows no more than either of two values of a field."""
+    if field in _WORDS:
+        return max(one, other, key=_WORDS[field].index)
+    if field in _LIMITS:
+        return min((limit for limit in (one, other) if limit is not None), default=None)
+    return one or other
+
+
 def _flag(field: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{field} is True or False, not {value!r}")
     return value
 
 
-def _word(field: str, value: object, words: tuple[str, ...]) -> str:
-    if value not in words:
-        raise ValueError(f"{field} is one of {', '.join(words)}; not {value!r}")
+def _word(field: str, value: object) -> str:
+    if value not in _WORDS[field]:
+        raise ValueError(f"{field} is one of {', '.join(_WORDS[field])}; not {value!r}")
     return str(value)
+
+
+def _limit(field: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{field} is a whole number or None, not {value!r}")
+    if value < 0:
+        raise ValueError(f"{field} is 0 or more, not {value}")
+    return value

@@ -166,8 +166,8 @@ class Root:
         sub._handle = sub._retired = _CLOSED  # noqa: SLF001
         try:
             kept = handle.policy
-            if handle.guarded and not handle.is_root(fd):
-                kept = kept.replace(top_level_dot_entries="allow")
+            if handle.guarded or handle.checked:
+                kept = kept.beneath(parsed, is_root=handle.is_root(fd))
             kept = kept if policy is None else kept.narrowed(_checked(policy))
         except BaseException:
             syscalls.close(fd)

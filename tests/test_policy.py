@@ -14,12 +14,16 @@ from safefs.errors import PolicyError
 from safefs.paths import RelPath
 from safefs.policy import Policy
 
-_FIELDS: dict[str, tuple[Any, Any]] = {
+_FIELDS: dict[str, tuple[Any, ...]] = {
     "read_only": (False, True),
-    "symlinks": ("inside", "never"),
+    "append_only": (False, True),
+    "symlinks": ("inside", "never", "inside_absolute"),
+    "hard_links": ("allow", "refuse"),
+    "special_files": ("allow", "refuse"),
     "same_filesystem": (False, True),
     "portable_names": (False, True),
     "top_level_dot_entries": ("allow", "refuse"),
+    "max_path_length": (None, 100, 10),
 }
 _POLICIES = st.fixed_dictionaries(
     {field: st.sampled_from(values) for field, values in _FIELDS.items()}
@@ -29,7 +33,7 @@ _POLICIES = st.fixed_dictionaries(
 def test_the_default_allows_what_stays_inside() -> None:
     policy = Policy()
     assert {field: getattr(policy, field) for field in _FIELDS} == {
-        field: default for field, (default, _) in _FIELDS.items()
+        field: values[0] for field, values in _FIELDS.items()
     }
 
 
@@ -75,18 +79,76 @@ def test_a_policy_is_frozen(field: str) -> None:
         delattr(policy, field)
 
 
-@pytest.mark.parametrize("field", ["read_only", "same_filesystem", "portable_names"])
+@pytest.mark.parametrize("field", ["read_only", "append_only", "same_filesystem", "portable_names"])
 @pytest.mark.parametrize("value", [1, 0, None, "true", "no"])
 def test_a_flag_is_true_or_false_and_nothing_like_it(field: str, value: object) -> None:
     with pytest.raises(TypeError, match=field):
         Policy(**{field: value})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("field", ["symlinks", "top_level_dot_entries"])
+_WORDS = ["symlinks", "hard_links", "special_files", "top_level_dot_entries"]
+
+
+@pytest.mark.parametrize("field", _WORDS)
 @pytest.mark.parametrize("value", ["", "Inside", "always", True, None, 1])
 def test_a_word_is_one_of_those_there_are(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=field):
         Policy(**{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [True, "10", 1.5, (1,)])
+def test_a_limit_is_a_whole_number_or_none(value: object) -> None:
+    with pytest.raises(TypeError, match="max_path_length"):
+        Policy(max_path_length=value)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="max_path_length is 0 or more, not -1"):
+        Policy(max_path_length=-1)
+
+
+_STRICTEST: dict[str, tuple[Any, ...]] = {
+    **{field: values for field, values in _FIELDS.items() if field != "symlinks"},
+    "symlinks": ("inside_absolute", "inside", "never"),
+}
+
+
+@given(one=_POLICIES, other=_POLICIES)
+def test_narrowing_takes_of_each_field_the_stricter_value(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    narrow = Policy(**one).narrowed(Policy(**other))
+    for field, values in _STRICTEST.items():
+        expected = max(one[field], other[field], key=values.index)
+        assert getattr(narrow, field) == expected
+    assert narrow == Policy(**other).narrowed(Policy(**one)) == narrow.narrowed(narrow)
+    assert narrow.narrowed(Policy(**one)) == narrow
+
+
+def test_append_only_refuses_changes_and_lets_additions_through() -> None:
+    policy = Policy(append_only=True)
+    policy.check(RelPath.parse("a"), writes=False)
+    policy.check(RelPath.parse("a"), writes=True, adds=True)
+    with pytest.raises(PolicyError) as caught:
+        policy.check(RelPath.parse("a"), writes=True)
+    assert (caught.value.rule, caught.value.filename) == ("append_only", "a")
+    with pytest.raises(PolicyError) as caught:
+        policy.replace(read_only=True).check(RelPath.parse("a"), writes=True, adds=True)
+    assert caught.value.rule == "read_only"
+
+
+def test_a_path_is_as_long_as_it_is_spelled() -> None:
+    policy = Policy(max_path_length=5)
+    policy.check(RelPath.parse("a/b/c"), writes=True)
+    for path in ("a/b/cd", "a/./b/"):
+        with pytest.raises(PolicyError) as caught:
+            policy.check(RelPath.parse(path), writes=False)
+        assert (caught.value.rule, caught.value.filename) == ("max_path_length", path)
+
+
+@pytest.mark.parametrize(
+    ("path", "left"), [("", 9), (".", 9), ("a", 7), ("abc/", 5), ("a/b/c/d/e/f", 0)]
+)
+def test_what_lies_beneath_has_what_the_way_there_leaves_of_a_length(path: str, left: int) -> None:
+    beneath = Policy(max_path_length=9).beneath(RelPath.parse(path), is_root=False)
+    assert beneath.max_path_length == left
 
 
 def test_an_unknown_field_is_a_type_error() -> None:

@@ -191,11 +191,11 @@ class MemoryDriver:
                 node = self._file(path, writes="+" in mode)
             else:
                 most = self._file_mode if permissions is None else self._file_mode & permissions
-                node = self._created(path, most, exclusive=action == "x")
+                node = self._created(path, most, action)
             if action == "w":
                 node.data.clear()
                 node.touch()
-        return _opened(node, mode, self._lock)
+        return _opened(node, mode, self._lock, self._kept(path, mode))
 
     def open_atomic(
         self,
@@ -246,10 +246,8 @@ class MemoryDriver:
     ) -> MemoryDraft:
         action = _action(mode)
         with self._lock:
-            place = self._replaceable(path)
+            place = self._replaceable(path, overwrite=action != "x")
             old = place.node
-            if action == "x" and old is not None:
-                raise _error(EEXIST, path)
             if action == "r" and old is None:
                 raise _error(ENOENT, path)
             kept = self._permissions(permissions) if old is None else old.mode & 0o777
@@ -259,9 +257,7 @@ class MemoryDriver:
 
     def _publish(self, path: RelPath, node: _File, *, exclusive: bool) -> None:
         with self._lock:
-            place = self._replaceable(path)
-            if exclusive and place.node is not None:
-                raise _error(EEXIST, path)
+            place = self._replaceable(path, overwrite=not exclusive)
             place.directory.add(place.name, node)
 
     def sweep(self, path: RelPath, older_than: float) -> list[str]:
@@ -374,7 +370,7 @@ class MemoryDriver:
         with self._lock:
             self._check_open()
             if parents:
-                self.policy.check(path, writes=True)
+                self.policy.check(path, writes=True, adds=True)
                 if self._is_directory(path) and not exist_ok:
                     raise _error(EEXIST, path)
                 self._make_above(path, exist_ok=exist_ok)
@@ -424,6 +420,8 @@ class MemoryDriver:
             place = self._file_place(target)
             if place.node is not None and not overwrite:
                 raise _error(EEXIST, source, target)
+            if place.node is not None and self.policy.append_only:
+                raise self.policy.no_change(target)
             if isinstance(place.node, _Directory):
                 raise _error(EISDIR, source, target)
             if place.node is original:
@@ -469,7 +467,7 @@ class MemoryDriver:
 
     def symlink(self, text: str, path: RelPath) -> None:  # noqa: ARG002  (no text makes a link)
         with self._lock:
-            self._place(path)
+            self._place(path, adds=True)
         raise _error(ENOTSUP, path)
 
     def bed(self, path: RelPath, *, draft: bool) -> DriverBed:
@@ -478,12 +476,12 @@ class MemoryDriver:
             return DriverBed(self.narrowed(path))
         with self._lock:
             self._check_open()
-            self.policy.check(path, writes=True)
+            self.policy.check(path, writes=True, adds=True)
             there, new = settled(path.names, lambda names: self._is_entry(names, path))
             if not isinstance(self._walked(there, path), _Directory):
                 raise _error(ENOTDIR, path)
             top = RelPath(b"/".join([*there, *new]) or b".", path.shown)
-        policy = self.policy.replace(top_level_dot_entries="allow")
+        policy = self.policy.beneath(path, is_root=False)
         mode = S_IFDIR | 0o777 & ~_UMASK & self._directory_mode
         tree = _Directory(mode)
         return DriverBed(
@@ -519,9 +517,7 @@ class MemoryDriver:
         with self._lock:
             self._check_open()
             directory = self._directory(path)
-            kept = self.policy
-            if directory is not self._root and self.policy.hides(b"."):
-                kept = kept.replace(top_level_dot_entries="allow")  # the rule stays with the top
+            kept = self.policy.beneath(path, is_root=directory is self._root)
             return self._over(directory, kept if policy is None else kept.narrowed(policy))
 
     def _over(self, directory: _Directory, policy: Policy) -> Self:
@@ -611,7 +607,7 @@ class MemoryDriver:
     def _hides(self, directory: _Directory, name: bytes) -> bool:
         return directory is self._root and self.policy.hides(name)
 
-    def _place(self, path: RelPath) -> _Place:
+    def _place(self, path: RelPath, *, adds: bool = False) -> _Place:
         before, name, slash = path.split()
         if name in (b"", b".", b".."):
             self._walked(path.names, path)  # what escapes or is missing says so first
@@ -619,7 +615,7 @@ class MemoryDriver:
         directory = self._walked([part for part in before.split(b"/") if part], path)
         if not isinstance(directory, _Directory):
             raise _error(ENOTDIR, path)
-        self.policy.check(path, writes=True)
+        self.policy.check(path, writes=True, adds=adds)
         self._check_hidden(directory, name, path)
         return _Place(path, directory, name, slash)
 
@@ -630,7 +626,7 @@ class MemoryDriver:
     def _file_place(self, path: RelPath) -> _Place:
         """Where a file may be put; that it stands free, or holds no directory, is not asked."""
         try:
-            place = self._place(path)
+            place = self._place(path, adds=True)
         except OSError as error:
             if error.errno != EINVAL:
                 raise
@@ -641,20 +637,30 @@ class MemoryDriver:
             raise _error(ENOENT, path)
         return place
 
-    def _replaceable(self, path: RelPath, *, overwrite: bool = True) -> _Place:
+    def _kept(self, path: RelPath, mode: str) -> Callable[[], PolicyError] | None:
+        """What is raised, where the content of a file that is opened like this may not be cut."""
+        if self.policy.append_only and "a" in mode:
+            return lambda: self.policy.no_change(path)
+        return None
+
+    def _replaceable(
+        self, path: RelPath, *, overwrite: bool = True, replaces: bool = True
+    ) -> _Place:
         place = self._file_place(path)
         if place.node is not None and not overwrite:
             raise _error(EEXIST, path)
+        if replaces and place.node is not None and self.policy.append_only:
+            raise self.policy.no_change(path)
         if isinstance(place.node, _Directory):
             raise _error(EISDIR, path)
         return place
 
-    def _created(self, path: RelPath, permissions: int, *, exclusive: bool) -> _File:
+    def _created(self, path: RelPath, permissions: int, action: str) -> _File:
         self._check_open()
-        self.policy.check(path, writes=True)
-        if exclusive and self._is_taken(path):
+        self.policy.check(path, writes=True, adds=True)
+        if action == "x" and self._is_taken(path):
             raise _error(EEXIST, path)
-        place = self._replaceable(path)
+        place = self._replaceable(path, replaces=action == "w")
         if place.node is None:
             place.directory.add(place.name, _File(S_IFREG | permissions))
         return cast("_File", place.node)
@@ -669,8 +675,7 @@ class MemoryDriver:
         return self._file_mode if asked is None else asked & self._most
 
     def _mkdir(self, path: RelPath, mode: int) -> None:
-        place = self._place(path)
-        self.policy.check(path, writes=True)
+        place = self._place(path, adds=True)
         if place.directory.removed:
             raise _error(ENOENT, path)
         if place.node is not None:
@@ -824,8 +829,13 @@ def _action(mode: str) -> str:
     return action
 
 
-def _opened(node: _File, mode: str, lock: threading.RLock) -> BinaryIO:
-    raw = _RawFile(node, mode, lock)
+def _opened(
+    node: _File,
+    mode: str,
+    lock: threading.RLock,
+    kept: Callable[[], PolicyError] | None = None,
+) -> BinaryIO:
+    raw = _RawFile(node, mode, lock, kept)
     if "+" in mode:
         return io.BufferedRandom(raw)
     return io.BufferedReader(raw) if "r" in mode else io.BufferedWriter(raw)
@@ -874,8 +884,15 @@ class MemoryDraft:
 class _RawFile(io.RawIOBase):
     """An open file of the tree; it lives on when its name is removed."""
 
-    def __init__(self, node: _File, mode: str, lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        node: _File,
+        mode: str,
+        lock: threading.RLock,
+        kept: Callable[[], PolicyError] | None,
+    ) -> None:
         self.node = node
+        self._kept = kept
         self._lock = lock
         self._position = len(node.data) if "a" in mode else 0
         self.mode = mode
@@ -932,6 +949,8 @@ class _RawFile(io.RawIOBase):
             data, length = self.node.data, self._position if size is None else size
             if length < 0:
                 raise OSError(EINVAL, os.strerror(EINVAL))
+            if self._kept is not None and length < len(data):
+                raise self._kept()
             del data[length:]
             data.extend(bytes(length - len(data)))
             self.node.touch()

@@ -48,7 +48,7 @@ def make_parent(
     above, name, slashed = where.split()
     if not above:
         return False
-    driver.policy.check(where, writes=True)
+    driver.policy.check(where, writes=True, adds=True)
     there, new = _settled(driver, where)
     if name in (b".", b".."):
         raise _error(no_name, where)

@@ -183,7 +183,7 @@ def _copy_between(here: End, there: End, job: Job) -> dict[str, Info]:
 
 
 def _refuse_taken(there: End) -> None:
-    there.driver.policy.check(there.path, writes=True)
+    there.driver.policy.check(there.path, writes=True, adds=True)
     if there.path.split()[1] in (b"", b".", b".."):
         raise OSError(EINVAL, os.strerror(EINVAL), there.path.shown)
     try:

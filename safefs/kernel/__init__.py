@@ -68,6 +68,8 @@ def _openat2_said_no(handle: Handle, path: RelPath, flags: int, mode: int, error
                 return fd
             if fd != -EAGAIN:
                 return _openat2_said_no(handle, path, flags, mode, -fd)
+    if error == EXDEV and handle.policy.symlinks == "inside_absolute":
+        return _walk(handle, path, flags, mode)  # which knows where such a link may lead
     if error in (EXDEV, ELOOP):
         raise _explained(handle, path, flags, error)
     forbidden = error in _NO_OPENAT2 or (error == ENOENT and not openat2.answers(handle))

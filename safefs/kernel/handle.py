@@ -27,6 +27,8 @@ class Handle:
         "closed",
         "fd",
         "guarded",
+        "inspects",
+        "looks_first",
         "mount",
         "policy",
         "resolve",
@@ -35,7 +37,9 @@ class Handle:
     def __init__(self, fd: int, policy: Policy) -> None:
         self.closed = False
         self.policy = policy
-        self.checked = policy.read_only or policy.portable_names
+        self.checked = policy.is_checked
+        self.inspects = policy.hard_links == "refuse"
+        self.looks_first = policy.special_files == "refuse"
         self.guarded = policy.top_level_dot_entries == "refuse"
         self.mount = syscalls.mount_id(fd) if policy.same_filesystem else None
         self.resolve = (
@@ -68,10 +72,15 @@ class Handle:
         if self.mount is not None and syscalls.mount_id(fd) != self.mount:
             raise OSError(EXDEV, os.strerror(EXDEV))
 
-    def permit(self, path: RelPath, *, writes: bool) -> None:
+    def permit(self, path: RelPath, *, writes: bool, adds: bool = False) -> None:
         """The one check of the policy: after a path is resolved, before it is acted on."""
         if self.checked:
-            self.policy.check(path, writes=writes)
+            self.policy.check(path, writes=writes, adds=adds)
+
+    def permit_file(self, shown: str | bytes, found: os.stat_result) -> None:
+        """The same, of what was reached: before its content, mode or attributes are."""
+        if self.inspects:
+            self.policy.check_file(shown, found)
 
     def close(self) -> None:
         """Give up the directory; what is in the middle of a call gets an error."""

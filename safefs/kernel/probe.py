@@ -9,6 +9,7 @@ from errno import errorcode
 from safefs.errors import ConfigError, SafefsError
 from safefs.kernel import openat2, syscalls, walk
 from safefs.kernel.handle import Handle
+from safefs.kernel.procfs import proc_fds
 from safefs.paths import RelPath
 from safefs.policy import Policy
 
@@ -111,18 +112,6 @@ def _fchmodat2(dir_fd: int) -> int:
 
 def _noreplace(dir_fd: int) -> int:
     return syscalls.rename_noreplace(dir_fd, b"probe", dir_fd, b"probed")
-
-
-def proc_fds() -> int | None:
-    """A descriptor of this process's own /proc/self/fd, or None where procfs is not to be had."""
-    try:
-        fd = syscalls.open("/proc/self/fd", syscalls.DIRECTORY)
-    except OSError:
-        return None
-    if syscalls.LINUX and syscalls.on_procfs(fd):
-        return fd
-    syscalls.close(fd)
-    return None
 
 
 def _has_procfs() -> bool:

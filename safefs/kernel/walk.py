@@ -14,6 +14,7 @@ from stat import S_ISDIR, S_ISLNK, S_ISVTX, S_IWOTH
 from safefs.audit import refused
 from safefs.errors import EscapeError, PolicyError
 from safefs.kernel import syscalls
+from safefs.kernel.procfs import place_of
 from safefs.kernel.trail import Moved, Trail
 
 TYPE_CHECKING = False
@@ -95,6 +96,10 @@ def _walk(handle: Handle, path: RelPath, flags: int, mode: int, trail: Trail) ->
         if links > MAX_LINKS:
             raise _os_error(ELOOP)
         _check_link(handle, path, trail.fd, name, target)
+        if target[:1] == b"/":
+            target = _beneath_root(handle, path, name, target)
+            while trail.depth:
+                trail.up()
         names, target_slash, target_dots = _components(target)
         pending += names
         if last:
@@ -169,10 +174,29 @@ def _check_link(handle: Handle, path: RelPath, dir_fd: int, name: bytes, target:
         _check_owner(dir_fd, name, here.st_uid)
     if syscalls.on_procfs(dir_fd) and here.st_ino != _PROC_ROOT_INO:
         raise _escape(path, name, EscapeError.MAGIC_LINK)
-    if target[:1] == b"/":
+    if target[:1] == b"/" and handle.policy.symlinks != "inside_absolute":
         raise _escape(path, name, EscapeError.ABSOLUTE_LINK)
     if not target:
         raise _os_error(ENOENT)
+
+
+def _beneath_root(handle: Handle, path: RelPath, name: bytes, target: bytes) -> bytes:
+    """What is left of an absolute target that begins with the place where the root lies now.
+
+    Only the text is compared, and what is left is walked beneath the root like any path: whatever
+    has been moved meanwhile, it leads nowhere else, and nothing outside is named.
+    """
+    place = place_of(handle.fd)
+    root = _spelled(place) if place is not None and place[:1] == b"/" else None
+    names = _spelled(target)
+    if root is None or names[: len(root)] != root:
+        raise _escape(path, name, EscapeError.ABSOLUTE_LINK)
+    slash = b"/" if target.endswith(b"/") else b""
+    return b"/".join(names[len(root) :]) + slash if len(names) > len(root) else b"."
+
+
+def _spelled(text: bytes) -> list[bytes]:
+    return [name for name in text.split(b"/") if name not in (b"", b".")]
 
 
 def _check_owner(dir_fd: int, name: bytes, dir_owner: int) -> None:

@@ -58,9 +58,10 @@ class Publication:
         self._writer = syscalls.getpid()
         self._handle = handle
         self._path = path
-        self._replace = mode.raw[0] == "w"
+        self._replace = mode.raw[0] == "w" and not handle.policy.append_only
         flags = NEW & ~os.O_WRONLY | os.O_RDWR if "+" in mode.raw else NEW
-        with Blame(path), parent_of_file(handle, path) as parent:
+        replaces = mode.raw[0] == "w"
+        with Blame(path), parent_of_file(handle, path, replaces=replaces) as parent:
             self._name = parent.name
             if existing_entry(parent) is not None and not self._replace:
                 raise parent.error(EEXIST)
@@ -82,7 +83,10 @@ class Publication:
         try:
             if self._handle.closed:
                 raise ValueError("the Root of this file is closed, so it was not published")
-            with Blame(self._path), parent_of_file(self._handle, self._path) as parent:
+            with (
+                Blame(self._path),
+                parent_of_file(self._handle, self._path, replaces=self._replace) as parent,
+            ):
                 if not os.path.samestat(syscalls.fstat(parent.fd), syscalls.fstat(self._dir_fd)):
                     raise OSError(ESTALE, "its directory was moved, so the file was not published")
                 self.draft.stamp()

@@ -7,7 +7,7 @@ from errno import EINVAL, ENOSYS, ENOTSUP, EOPNOTSUPP, EPERM
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
 from safefs.kernel import open_beneath, syscalls
-from safefs.kernel.probe import proc_fds
+from safefs.kernel.procfs import proc_fds
 from safefs.operations.parent import Blame, blame
 
 TYPE_CHECKING = False
@@ -181,6 +181,8 @@ def _reach(handle: Handle, path: RelPath, *, writes: bool) -> int:
     fd = open_beneath(handle, path, _OBJECT)
     try:
         handle.permit(path, writes=writes)
+        if handle.inspects:
+            handle.permit_file(path.shown, syscalls.fstat(fd))
     except BaseException:
         syscalls.close(fd)
         raise

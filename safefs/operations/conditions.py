@@ -101,6 +101,7 @@ def _digest(handle: Handle, parent: Parent, algorithm: str) -> str:
     digest = hashlib.new(algorithm, usedforsecurity=False)
     fd = open_child(handle, parent.fd, parent.name, _READ)
     try:
+        handle.permit_file(parent.path.shown, syscalls.fstat(fd))
         while chunk := syscalls.read(fd, _CHUNK):
             digest.update(chunk)
     finally:

@@ -30,8 +30,9 @@ def copy(handle: Handle, src: RelPath, dst: RelPath, *, replace: bool) -> None:
 
 
 def _copy(handle: Handle, source: int, src: RelPath, dst: RelPath, *, replace: bool) -> None:
-    with parent_of_file(handle, dst) as new:
+    with parent_of_file(handle, dst, replaces=replace) as new:
         found = syscalls.fstat(source)
+        replace = replace and not handle.policy.append_only
         if not replace:
             refuse_existing(new)
         existing = existing_entry(new)

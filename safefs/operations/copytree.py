@@ -10,6 +10,7 @@ from stat import S_IMODE, S_ISDIR, S_ISREG
 from safefs.kernel import syscalls
 from safefs.kernel.trail import MAX_HELD
 from safefs.operations.content import copy_content
+from safefs.operations.files import open_child_looked
 from safefs.operations.job import WholeError, whereabouts
 from safefs.operations.listing import open_directory
 from safefs.operations.names import rename_noreplace
@@ -72,7 +73,7 @@ def copy_tree(src: Place, dst: Place, job: Job, portraits: Portraits | None = No
         top = open_directory(src.handle, src.path)
         sys.audit("safefs.open", dst.path.shown, syscalls.LISTING | os.O_CREAT)
         try:
-            with Parent(dst.handle, dst.path, writes=True, owns=True) as new:
+            with Parent(dst.handle, dst.path, writes=True, adds=True, owns=True) as new:
                 refuse_existing(new)
                 within = Within(syscalls.fstat(new.fd))
                 within.refuse(top)
@@ -87,7 +88,7 @@ def rehearse(src: Place, dst: Place, job: Job) -> None:
     """A dry run where the directory to copy into is still to be made."""
     job.at = whereabouts(src.path.text)
     with Blame(src.path, dst.path):
-        dst.handle.permit(dst.path, writes=True)
+        dst.handle.permit(dst.path, writes=True, adds=True)
         top = open_directory(src.handle, src.path)
         try:
             rehearse_copy(src.handle, top, dst.handle, None, job)
@@ -254,6 +255,7 @@ class Filling:
         try:
             found = syscalls.fstat(old)
             refuse_irregular(found, name)
+            self._source.permit_file(name, found)
             if self._linked(found, target, name, path):
                 return found
             self._job.bytes(path, found.st_size)
@@ -286,6 +288,7 @@ class Filling:
         if known is None:
             return False
         first, expected = known
+        self.target.policy.check_link(name)
         link_beneath(self.target, self._draft, first, target, name, expected)
         self._job.done("create", path, "link")
         return True
@@ -328,6 +331,8 @@ def open_beneath_top(handle: Handle, top: int, path: str) -> int:
 def open_file(handle: Handle, dir_fd: int, name: str) -> int:
     """A file of a directory, to read; ESTALE for what has become a link."""
     try:
+        if handle.looks_first:
+            return open_child_looked(handle, dir_fd, name, _READ)
         return open_child(handle, dir_fd, name, _READ)
     except OSError as error:
         if error.errno == ELOOP:

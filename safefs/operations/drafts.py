@@ -56,8 +56,9 @@ class DraftFile:
         self._writer = syscalls.getpid()
         self._handle = handle
         self._path = path
-        self._replace = mode.raw[0] != "x"
-        with Blame(path), parent_of_file(handle, path) as parent:
+        self._replace = mode.raw[0] != "x" and not handle.policy.append_only
+        replaces = mode.raw[0] != "x"
+        with Blame(path), parent_of_file(handle, path, replaces=replaces) as parent:
             existing = existing_entry(parent)
             if existing is not None and not self._replace:
                 raise parent.error(EEXIST)
@@ -116,7 +117,10 @@ class DraftFile:
         if not name:
             raise ValueError("this file has been committed or discarded")
         try:
-            with Blame(self._path), parent_of_file(self._handle, self._path) as parent:
+            with (
+                Blame(self._path),
+                parent_of_file(self._handle, self._path, replaces=self._replace) as parent,
+            ):
                 self._check_ours(parent, name)
                 existing_entry(parent)
                 with Synced(parent.fd, wanted=self._durable) as directory:
@@ -156,7 +160,7 @@ class DraftFile:
                 pass
         if name and syscalls.getpid() == self._writer:
             try:
-                with parent_of_file(self._handle, self._path) as parent:
+                with parent_of_file(self._handle, self._path, replaces=False) as parent:
                     self._check_directory(parent)
                     syscalls.unlink(name, dir_fd=parent.fd)
             except (OSError, ValueError):

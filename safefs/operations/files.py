@@ -9,7 +9,9 @@ from errno import EISDIR, ENXIO
 from stat import S_ISDIR, S_ISREG
 
 from safefs.kernel import open_beneath, syscalls
+from safefs.kernel.procfs import reopened
 from safefs.operations.parent import Blame, blame, open_child
+from safefs.operations.rawfiles import raw_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,12 +36,19 @@ def open_regular(handle: Handle, path: RelPath, flags: int, mode: int = 0o666) -
     """A descriptor of a regular file.
 
     EISDIR for a directory, ENXIO for a FIFO, a socket or a device. O_TRUNC is obeyed only after
-    that is known.
+    that is known, and where nothing may be changed makes it an open of what is new.
     """
-    handle.permit(path, writes=bool(flags & _WRITES))
-    fd = open_beneath(handle, path, flags & ~os.O_TRUNC | _CAREFUL, mode)
+    adds = bool(flags & (os.O_APPEND | os.O_EXCL))
+    if flags & os.O_TRUNC and handle.policy.append_only:
+        return _open_new(handle, path, flags, mode)
+    handle.permit(path, writes=bool(flags & _WRITES), adds=adds)
+    if handle.looks_first:
+        fd = open_looked(handle, path, flags & ~os.O_TRUNC | _CAREFUL, mode)
+    else:
+        fd = open_beneath(handle, path, flags & ~os.O_TRUNC | _CAREFUL, mode)
     try:
         found = check_regular(fd)
+        handle.permit_file(path.shown, found)
         if flags & os.O_TRUNC and found.st_size:
             syscalls.ftruncate(fd, 0)
     except BaseException as error:
@@ -48,6 +57,50 @@ def open_regular(handle: Handle, path: RelPath, flags: int, mode: int = 0o666) -
             blame(error, path)
         raise
     return fd
+
+
+def _open_new(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
+    try:
+        return open_regular(handle, path, flags & ~os.O_TRUNC | os.O_EXCL, mode)
+    except FileExistsError:
+        pass
+    raise handle.policy.no_change(path)
+
+
+def open_looked(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> int:
+    """``open_beneath`` of what has been looked at first, so that nothing special is opened.
+
+    By its own descriptor, so that it is the very file that was looked at. Where that cannot be
+    (what is missing and is created, a system without procfs), what somebody puts there between the
+    look and the open is opened, without blocking, and refused then.
+    """
+    look = syscalls.O_PATH | flags & (os.O_NOFOLLOW | os.O_DIRECTORY)
+    if not syscalls.O_PATH or (flags & os.O_CREAT and flags & os.O_EXCL):
+        return open_beneath(handle, path, flags, mode)
+    try:
+        known = open_beneath(handle, path, look)
+    except FileNotFoundError:
+        return open_beneath(handle, path, flags, mode)
+    try:
+        with Blame(path):
+            handle.policy.check_kind(path.shown, syscalls.fstat(known).st_mode)
+            fd = reopened(known, flags)
+    finally:
+        syscalls.close(known)
+    return open_beneath(handle, path, flags, mode) if fd is None else fd
+
+
+def open_child_looked(handle: Handle, dir_fd: int, name: str, flags: int) -> int:
+    """``open_child`` of what has been looked at first; ELOOP for a link."""
+    if not syscalls.O_PATH:
+        return open_child(handle, dir_fd, name, flags)
+    known = open_child(handle, dir_fd, name, syscalls.O_PATH | os.O_CLOEXEC)
+    try:
+        handle.policy.check_kind(name, syscalls.fstat(known).st_mode)
+        fd = reopened(known, flags)
+    finally:
+        syscalls.close(known)
+    return open_child(handle, dir_fd, name, flags) if fd is None else fd
 
 
 def check_regular(fd: int) -> os.stat_result:
@@ -120,7 +173,7 @@ def open_file(
     fd = open_regular(handle, path, wanted.flags, permissions)
     try:
         syscalls.set_blocking(fd, True)
-        raw = io.FileIO(fd, wanted.raw)
+        raw = raw_file(handle, path, fd, wanted.raw)
     except BaseException as error:
         syscalls.close(fd)
         if isinstance(error, OSError):
@@ -190,8 +243,14 @@ def read_bytes(handle: Handle, path: RelPath) -> bytes:
     system does. A device that answers short and then nothing is the exception.
     """
     handle.permit(path, writes=False)
-    fd = open_beneath(handle, path, _READ)
+    fd = (
+        open_looked(handle, path, _READ)
+        if handle.looks_first
+        else open_beneath(handle, path, _READ)
+    )
     try:
+        if handle.inspects:
+            handle.permit_file(path.shown, syscalls.fstat(fd))
         return _content(fd)
     except OSError as error:
         blame(error, path)
@@ -232,7 +291,8 @@ def read_each(
             yield from [None] * len(batch)
             continue
         try:
-            closed = handle.checked or (handle.guarded and handle.is_root(top))
+            closed = handle.checked or handle.inspects or handle.looks_first
+            closed = closed or (handle.guarded and handle.is_root(top))
             for name, shown in batch:
                 yield None if closed else _read_child(handle, top, name, shown)
         finally:

@@ -6,16 +6,16 @@ name yet. Whoever removes, measures or sweeps reads the directory for itself, an
 
 from __future__ import annotations
 
-import os
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from safefs.kernel import open_beneath, syscalls
-from safefs.kernel.probe import proc_fds
+from safefs.kernel.procfs import place_of
 from safefs.operations.parent import Blame
 from safefs.operations.replace import is_temporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from types import TracebackType
     from typing import Self
 
@@ -43,13 +43,7 @@ def standing(handle: Handle) -> bytes | None:
     handle.check_open()
     if not syscalls.fstat(handle.fd).st_nlink:
         return None
-    proc = proc_fds()
-    if proc is None:
-        return b""
-    try:
-        return os.fsencode(syscalls.readlink(str(handle.fd), dir_fd=proc))
-    finally:
-        syscalls.close(proc)
+    return place_of(handle.fd) or b""
 
 
 def is_listed(name: str, *, dots: bool) -> bool:

@@ -54,7 +54,7 @@ def _renamed(src: Place, dst: Place, job: Job) -> bool:
     with (
         Blame(src.path, dst.path),
         Parent(src.handle, src.path, writes=True) as old,
-        Parent(dst.handle, dst.path, writes=True) as new,
+        Parent(dst.handle, dst.path, writes=True, adds=True) as new,
     ):
         old.demand_directory()
         refuse_existing(new)

@@ -21,7 +21,7 @@ _ENTRY = syscalls.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def mkdir(handle: Handle, path: RelPath, mode: int) -> None:
-    with Parent(handle, path, writes=True) as parent:
+    with Parent(handle, path, writes=True, adds=True) as parent:
         syscalls.mkdir(parent.name, mode, dir_fd=parent.fd)
 
 
@@ -29,7 +29,7 @@ def _mkdir_durably(handle: Handle, path: RelPath, mode: int) -> None:
     """One that somebody else has made meanwhile is synchronised too, and FileExistsError."""
     with (
         Blame(path),
-        Parent(handle, path, writes=True) as parent,
+        Parent(handle, path, writes=True, adds=True) as parent,
         Synced(parent.fd, wanted=True) as above,
     ):
         try:
@@ -52,7 +52,7 @@ def makedirs(
     Every step resolves anew from the root, so that a directory which is replaced by a link between
     two steps leads nowhere.
     """
-    handle.permit(path, writes=True)
+    handle.permit(path, writes=True, adds=True)
     if _is_directory(handle, path):
         if exist_ok:
             return
@@ -200,12 +200,13 @@ def _rename_in_two_steps(src_fd: int, src: bytes, dst_fd: int, dst: bytes) -> No
 def link(handle: Handle, src: RelPath, dst: RelPath) -> None:
     with (
         Blame(src, dst),
-        Parent(handle, src, writes=True) as old,
-        Parent(handle, dst, writes=True) as new,
+        Parent(handle, src, writes=True, adds=True) as old,
+        Parent(handle, dst, writes=True, adds=True) as new,
     ):
         if old.slash:
             old.demand_directory()
         _refuse_slash(new)
+        handle.policy.check_link(src.shown)
         if handle.policy.symlinks == "never" and S_ISLNK(old.lstat().st_mode):
             raise refused(PolicyError(src.shown, "symlinks", "links are not made here"))
         syscalls.link(
@@ -214,7 +215,7 @@ def link(handle: Handle, src: RelPath, dst: RelPath) -> None:
 
 
 def symlink(handle: Handle, target: bytes, path: RelPath) -> None:
-    with Parent(handle, path, writes=True) as parent:
+    with Parent(handle, path, writes=True, adds=True) as parent:
         if handle.policy.symlinks == "never":
             raise refused(PolicyError(path.shown, "symlinks", "links are not made here"))
         _refuse_slash(parent)

@@ -33,8 +33,18 @@ class Parent:
 
     __slots__ = ("_handle", "_owned", "fd", "name", "path", "slash")
 
-    def __init__(self, handle: Handle, path: RelPath, *, writes: bool, owns: bool = False) -> None:
-        """``owns``: the descriptor is its own, also where the parent is the root, so that what is
+    def __init__(
+        self,
+        handle: Handle,
+        path: RelPath,
+        *,
+        writes: bool,
+        adds: bool = False,
+        owns: bool = False,
+    ) -> None:
+        """``adds``: what is written is a new name, and leaves what is there as it is.
+
+        ``owns``: the descriptor is its own, also where the parent is the root, so that what is
         begun there can be cleared up when the Root is closed meanwhile.
         """
         head, self.name, self.slash = path.split()
@@ -50,7 +60,7 @@ class Parent:
         if self._owned:
             self.fd = open_beneath(handle, RelPath(head, path.shown), syscalls.DIRECTORY)
         try:
-            handle.permit(path, writes=writes)
+            handle.permit(path, writes=writes, adds=adds)
             if handle.guarded:
                 self._refuse_hidden()
         except BaseException:

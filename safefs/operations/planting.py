@@ -19,7 +19,7 @@ from safefs.operations.files import write_all
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent
 from safefs.operations.removing import remove_own
-from safefs.operations.replace import NEW, Draft, temporary_name
+from safefs.operations.replace import NEW, Draft, stands_free, temporary_name
 from safefs.paths import RelPath, settled
 
 TYPE_CHECKING = False
@@ -72,7 +72,7 @@ class Bed:
         return True
 
     def _mkdir(self, path: RelPath, mode: int) -> None:
-        with Parent(self._handle, path, writes=True) as parent:
+        with Parent(self._handle, path, writes=True, adds=True) as parent:
             syscalls.mkdir(parent.name, mode, dir_fd=parent.fd)
             found = parent.lstat()
             if S_ISDIR(found.st_mode):
@@ -81,7 +81,7 @@ class Bed:
 
     def _adopt(self, path: RelPath, mode: int | None) -> None:
         """Give a directory that was made on the way to something else the mode of its member."""
-        with Parent(self._handle, path, writes=True) as parent:
+        with Parent(self._handle, path, writes=True, adds=True) as parent:
             if not S_ISDIR(parent.lstat().st_mode):
                 raise parent.error(EEXIST)
             with Blame(path):
@@ -130,7 +130,8 @@ class Bed:
         self._make_above(path)
         permissions = (0o666 if mode is None else mode) & self._file_mode
         sys.audit("safefs.open", path.shown, NEW)
-        with Parent(self._handle, path, writes=True) as parent:
+        with Parent(self._handle, path, writes=True, adds=True) as parent:
+            self._check_replaced(parent, replace=replace)
             if self._private and not replace:
                 self._create_at_once(parent, chunks, permissions, mtime_ns)
             else:
@@ -187,7 +188,8 @@ class Bed:
     def symlink(self, target: str, path: RelPath, *, replace: bool = False) -> None:
         """Make a link with this very text, and those above it."""
         self._make_above(path)
-        with Parent(self._handle, path, writes=True) as parent:
+        with Parent(self._handle, path, writes=True, adds=True) as parent:
+            self._check_replaced(parent, replace=replace)
             if self._handle.policy.symlinks == "never":
                 raise refused(PolicyError(path.shown, "symlinks", "links are not made here"))
             name = temporary_name() if replace else parent.name
@@ -201,9 +203,11 @@ class Bed:
         """Give a file that was made here one more name; ESTALE for any other."""
         self._make_above(path)
         with (
-            Parent(self._handle, source, writes=True) as old,
-            Parent(self._handle, path, writes=True) as new,
+            Parent(self._handle, source, writes=True, adds=True) as old,
+            Parent(self._handle, path, writes=True, adds=True) as new,
         ):
+            self._handle.policy.check_link(path.shown)
+            self._check_replaced(new, replace=replace)
             found = old.lstat()
             if _identity(found) not in self._made or not S_ISREG(found.st_mode):
                 raise new.error(ESTALE)
@@ -232,8 +236,18 @@ class Bed:
             return S_ISREG(found.st_mode) and _identity(found) in self._made
 
     def remove(self, path: RelPath) -> None:
-        """Remove a file or link."""
-        names.unlink(self._handle, path)
+        """Remove a file or link that was made here."""
+        with Parent(self._handle, path, writes=True, adds=True) as parent:
+            self._check_replaced(parent, replace=True)
+            syscalls.unlink(parent.name, dir_fd=parent.fd)
+
+    def _check_replaced(self, parent: Parent, *, replace: bool) -> None:
+        """What was there before stays, where only additions are allowed."""
+        policy = self._handle.policy
+        if not (replace and policy.append_only) or stands_free(parent):
+            return
+        if _identity(parent.lstat()) not in self._made:
+            raise policy.no_change(parent.path)
 
     def leads(self, path: RelPath) -> bool:
         """Whether the path leads to something, links followed; EscapeError where it leads out.
@@ -273,7 +287,7 @@ class DraftBed(Bed):
     __slots__ = ("_base", "_draft", "_name", "_new", "_over", "_path", "_top", "_usual")
 
     def __init__(self, handle: Handle, path: RelPath, file_mode: int, directory_mode: int) -> None:
-        handle.permit(path, writes=True)
+        handle.permit(path, writes=True, adds=True)
         there, new = settled(path.names, lambda names: _leads(handle, names, path))
         self._over = handle
         self._path = path
@@ -312,9 +326,7 @@ class DraftBed(Bed):
 
     def _inner(self, directory_mode: int) -> Handle:
         """What the members are made beneath: the draft, or as deep in it as names are new."""
-        policy = self._over.policy
-        if self._over.guarded:
-            policy = policy.replace(top_level_dot_entries="allow")
+        policy = self._over.policy.beneath(self._path, is_root=False)
         fd = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=self._draft)
         try:
             for name in self._new[1:]:
@@ -433,9 +445,7 @@ def bed(handle: Handle, path: RelPath, file_mode: int, directory_mode: int) -> B
     )
     fd = open_beneath(handle, path, syscalls.DIRECTORY)
     try:
-        policy = handle.policy
-        if handle.guarded and not handle.is_root(fd):
-            policy = policy.replace(top_level_dot_entries="allow")
+        policy = handle.policy.beneath(path, is_root=handle.is_root(fd))
         with Blame(path):
             inner = Handle(fd, policy)
     except BaseException:

@@ -7,7 +7,7 @@ from errno import ENODATA, ENOTSUP
 from stat import S_ISREG
 
 from safefs.kernel import syscalls
-from safefs.kernel.probe import proc_fds
+from safefs.kernel.procfs import proc_fds
 from safefs.operations.parent import open_child
 
 TYPE_CHECKING = False
@@ -88,6 +88,7 @@ def preserved(handle: Handle, parent: Parent, words: tuple[str, ...]) -> Preserv
         found = syscalls.fstat(fd)
         if not S_ISREG(found.st_mode):
             return None
+        handle.permit_file(parent.path.shown, found)
         owner = (found.st_uid, found.st_gid) if "ownership" in words else None
         attributes = _attributes(handle, parent, fd) if "xattr" in words else None
         return Preserved(found.st_mode, owner, attributes)

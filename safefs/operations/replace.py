@@ -163,7 +163,8 @@ def replace_file(
     ``preserve``: words that have been checked. ``condition``: what must stand there when the new
     content takes its place.
     """
-    with parent_of_file(handle, path) as parent:
+    with parent_of_file(handle, path, replaces=replace) as parent:
+        replace = replace and not handle.policy.append_only
         if not replace:
             refuse_existing(parent)
         if condition is not None:
@@ -231,22 +232,38 @@ def _owned_draft(parent: Parent, permissions: int, owned: Preserved) -> Draft:
     return draft
 
 
-def parent_of_file(handle: Handle, path: RelPath) -> Parent:
+def parent_of_file(handle: Handle, path: RelPath, *, replaces: bool = True) -> Parent:
     """EISDIR for what can name no file, as open for writing says it.
+
+    ``replaces``: what stands there would give way; refused where only additions are allowed.
 
     What is put in the place of a path is an open of that path, and reported as one.
     """
     sys.audit("safefs.open", path.shown, _AS_IF)
     try:
-        parent = Parent(handle, path, writes=True, owns=True)
+        parent = Parent(handle, path, writes=True, adds=True, owns=True)
     except OSError as error:
         if error.errno == EINVAL:
             raise OSError(EISDIR, os.strerror(EISDIR), path.shown) from None
         raise
-    if parent.slash:
+    try:
+        if parent.slash:
+            raise parent.error(EISDIR)
+        if replaces and handle.policy.append_only and not stands_free(parent):
+            raise handle.policy.no_change(path)
+    except BaseException:
         parent.close()
-        raise parent.error(EISDIR)
+        raise
     return parent
+
+
+def stands_free(parent: Parent) -> bool:
+    """Whether nothing stands under the name, so that nothing would be replaced."""
+    try:
+        parent.lstat()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def kept_mode(parent: Parent) -> int | None:

@@ -183,6 +183,7 @@ class LocalFolder:
         try:
             found = syscalls.fstat(fd)
             refuse_irregular(found, name)
+            self._handle.permit_file(name, found)
             return io.FileIO(fd), info_of(found)
         except BaseException:
             syscalls.close(fd)
@@ -264,7 +265,9 @@ class LocalFolder:
             return
         fd = open_file(self._handle, self._fd, name)
         try:
-            refuse_irregular(syscalls.fstat(fd), name)
+            found = syscalls.fstat(fd)
+            refuse_irregular(found, name)
+            self._handle.permit_file(name, found)
             self._settle(fd, info, self._place.file_mode)
         finally:
             syscalls.close(fd)

@@ -71,6 +71,7 @@ def rehearse_copy(
         found = syscalls.stat(name, dir_fd=fd, follow_symlinks=False)
         if not S_ISREG(found.st_mode):
             raise OSError(ENXIO, f"not a regular file: {name!r}")
+        source.permit_file(name, found)
         if job.hard_links and found.st_nlink > 1:
             if identity(found) in seen:
                 job.done("create", path, "link")

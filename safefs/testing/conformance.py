@@ -28,6 +28,7 @@ from safefs.diskpath import DiskPath
 from safefs.drivers.base import Stat
 from safefs.drivers.locking import LockDirectory
 from safefs.errors import (
+    ArchiveError,
     BudgetError,
     EscapeError,
     InvalidPathError,
@@ -212,6 +213,11 @@ class _Reads:
     def read(self, _size: int = -1) -> str | bytes:
         chunk, self._chunk = self._chunk, None
         return chunk or b""
+
+
+def _cut(disk: Disk, path: str) -> None:
+    with disk.open(path, "ab", buffering=0) as file:
+        file.truncate(0)
 
 
 def tree(disk: Disk) -> Tree:
@@ -812,6 +818,71 @@ class DiskConformance:
             with filled.read_only() as subject, pytest.raises((PolicyError, FileNotFoundError)):
                 call(subject, path)
         assert tree(twin) == before
+
+    @_table(WRITES | CHANGES | DIRECTORY_CHANGES)
+    def test_what_is_append_only_keeps_all_that_it_holds(self, writable: Disk, call: Call) -> None:
+        before = tree(writable)
+        target = "sub" if call in DIRECTORY_CHANGES.values() else "a.txt"
+        refused = suppress(PolicyError, ArchiveError)
+        with writable.with_policy(Policy(append_only=True)) as subject, refused:
+            call(subject, target)
+        after = tree(writable)
+        if call is WRITES["append"]:
+            assert after.pop("a.txt") == (LAYOUT["a.txt"] + b"new", before["a.txt"][1])  # type: ignore[index]
+            del before["a.txt"]
+        assert {path: after.get(path) for path in before} == before
+
+    def test_what_is_append_only_refuses_what_would_change_it(self, writable: Disk) -> None:
+        changes: dict[str, Callable[[Disk], object]] = {
+            "put": lambda disk: disk.put("a.txt", b"new"),
+            "prepend": lambda disk: disk.prepend("a.txt", b"new"),
+            "open to write": lambda disk: disk.open("a.txt", "wb"),
+            "open to update": lambda disk: disk.open("a.txt", "r+b"),
+            "open atomically": lambda disk: disk.open("a.txt", "wb", atomic=True),
+            "copy over": lambda disk: disk.copy("empty", "a.txt"),
+            "move": lambda disk: disk.move("a.txt", "b.txt"),
+            "delete": lambda disk: disk.delete("a.txt"),
+            "delete_directory": lambda disk: disk.delete_directory("sub"),
+            "set_visibility": lambda disk: disk.set_visibility("a.txt", "private"),
+            "sweep": lambda disk: disk.sweep(),
+            "cut": lambda disk: _cut(disk, "a.txt"),
+        }
+        before = tree(writable)
+        with writable.with_policy(Policy(append_only=True)) as subject:
+            for name, change in changes.items():
+                with pytest.raises(PolicyError) as caught:
+                    change(subject)
+                assert caught.value.rule == "append_only", name
+        assert tree(writable) == before
+
+    def test_what_is_append_only_grows(self, writable: Disk) -> None:
+        with writable.with_policy(Policy(append_only=True)) as subject:
+            subject.put("new/a", b"1")
+            subject.append("new/a", b"2")
+            subject.make_directory("new/d")
+            subject.copy("a.txt", "copied")
+            with subject.open("new/b", "wb") as file:
+                file.write(b"3")
+            with subject.open("new/c", "xb", atomic=True) as file:
+                file.write(b"4")
+            with pytest.raises(FileExistsError):
+                subject.open("new/c", "xb")
+            kept = subject.put_file("new", io.BytesIO(b"5"))
+        assert writable.get("new/a") == b"12"
+        assert writable.get("copied") == LAYOUT["a.txt"]
+        assert [writable.get(path) for path in ("new/b", "new/c", kept)] == [b"3", b"4", b"5"]
+
+    def test_a_path_that_is_too_long_is_refused_wherever_it_leads(self, writable: Disk) -> None:
+        with writable.with_policy(Policy(max_path_length=10)) as subject:
+            subject.put("1234567890", b"")
+            for path in ("12345678901", "sub/../a.txt", "sub/deep/c.bin"):
+                for call in (READS | LOOKS | WRITES).values():
+                    with pytest.raises(PolicyError) as caught:
+                        call(subject, path)
+                    assert caught.value.rule == "max_path_length"
+                assert not subject.exists(path)
+            with subject.scoped("sub") as scoped, pytest.raises(PolicyError):
+                scoped.get("b.tar.gz")
 
     def test_with_policy_allows_what_both_allow(self, filled: Disk) -> None:
         with filled.with_policy(Policy(portable_names=True)) as narrow:

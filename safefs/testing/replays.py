@@ -202,7 +202,8 @@ def runnable(case: Case) -> str | None:
 
 _POLICIES: dict[str | None, Policy] = {
     None: Policy(),
-    "regular_files_only": Policy(),  # what safefs always does
+    "reject_hardlinks": Policy(hard_links="refuse"),
+    "regular_files_only": Policy(special_files="refuse"),
     "no_xdev": Policy(same_filesystem=True),
 }
 _UNUSUAL = {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from watchdog.observers.inotify_c import InotifyConstants, InotifyFD, Mask
 
 from safefs.kernel import syscalls
-from safefs.kernel.probe import proc_fds
+from safefs.kernel.procfs import proc_fds
 
 if TYPE_CHECKING:
     from collections.abc import Container

@@ -1,7 +1,5 @@
 """Mutants of what stands above the operations: policy, Root, drivers, disks and fsspec."""
 
-# ruff: noqa: E501  (lines of safefs, and names of tests, stand here in full)
-
 from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant, mutant
@@ -23,8 +21,8 @@ POLICY = (
         "widen by narrowing",
         "who is given a part of a disk gives himself what its owner did not",
         _POLICY,
-        "            field: max(getattr(self, field), getattr(other, field), key=_STRICTNESS.index)\n",
-        "            field: min(getattr(self, field), getattr(other, field), key=_STRICTNESS.index)\n",
+        "    return one or other\n",
+        "    return one and other\n",
         "tests/test_root.py::test_under_read_only_nothing_is_changed_and_all_can_be_read",
     ),
     mutant(
