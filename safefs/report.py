@@ -57,7 +57,7 @@ class TreeReport(Frozen):
     A dry run gives the same report as the real run on the same tree, and changes nothing.
 
     ``collisions``, of an archive that was unpacked: pairs of names that a file system which ignores
-    case, or normalises Unicode, would take for one.
+    case, or normalises Unicode, would take for one; no more than the first thousand.
     """
 
     __slots__ = ("entries", "bytes", "steps", "collisions")  # noqa: RUF023  (the order of the constructor)

@@ -11,9 +11,10 @@ import shutil
 import struct
 import tarfile
 import time
+import tracemalloc
 import zipfile
 import zlib
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,9 @@ from hypothesis import given
 from safefs import ArchiveError, Budget, BudgetError, Disk, EscapeError, PolicyError, SafefsError
 from safefs.archive import zips
 from safefs.archive.limits import CHUNK
+from safefs.archive.rules import Spellings
 from safefs.archive.sources import Source
+from safefs.paths import RelPath
 from safefs.policy import Policy
 from safefs.testing.archives import Archive, Member
 from safefs.testing.scratch import Scratch, snapshot
@@ -525,6 +528,50 @@ def test_names_that_some_take_for_one_are_reported_and_refused_where_names_are_p
         with portable, pytest.raises(PolicyError):
             portable.extract(io.BytesIO(packed), "portable")
     assert scratch.changes() == []
+
+
+def test_a_report_tells_of_a_thousand_names_that_some_take_for_one(scratch: Scratch) -> None:
+    spellings = ["".join(letters) for letters in product("aA", "bB", "cC", *["xX"] * 8)]
+    packed = b"".join(_block(name) for name in spellings) + _END
+    with Disk(scratch.root) as disk:
+        report = disk.extract(io.BytesIO(packed), "new")
+    assert report.entries == 2048
+    assert report.collisions == tuple((spellings[0], other) for other in spellings[1:1001])
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["A/y", "a/x", "A/X"], [("A", "a"), ("a/x", "A/X")]),
+        (["a/b/c", "a/B/c"], [("a/b", "a/B"), ("a/b/c", "a/B/c")]),
+        (["a", "b/a", "b/a/c"], []),
+    ],
+)
+def test_the_name_met_first_is_told_as_it_was_spelled(
+    names: list[str], found: list[tuple[str, str]]
+) -> None:
+    seen = Spellings()
+    pairs = [pair for name in names for pair in seen.collisions(RelPath.parse(name))]
+    assert pairs == found
+
+
+def test_deep_names_are_not_kept_once_for_each_directory_on_their_way() -> None:
+    """A thousand bytes of name, a directory for every ten: 13 KB, were the spellings kept."""
+    above = "/".join(["\U00010400" * 2] * 100)
+    paths = [RelPath.parse(f"{above}/{number}") for number in range(2000)]
+    paths += [RelPath.parse(f"{n}/" + "\U00010400/" * 99 + "f") for n in range(20)]
+    seen = Spellings()
+    directories = 0
+    tracemalloc.start()
+    try:
+        for path in paths:
+            directories += len(list(seen.new_directories(path)))
+            assert not list(seen.collisions(path))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert directories == 100 + 20 * 100
+    assert kept < 600 * (len(paths) + directories)
 
 
 def test_links_are_refused_where_the_policy_has_none(scratch: Scratch) -> None:

@@ -29,3 +29,4 @@ DIRECTORY = 32 << 20  # bytes of a zip's central directory, which is read into m
 SPOOL = 256 << 20  # bytes of a zip that comes from a stream, and is kept in memory to be read
 GLOBALS = 100  # records of pax for all members, which tarfile copies for each; git writes one
 LONGEST_LINK = 4096  # bytes of a link's text: PATH_MAX of Linux
+COLLISIONS = 1000  # pairs of names that some take for one, of which a report tells

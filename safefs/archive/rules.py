@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from safefs.audit import refused
@@ -12,6 +13,8 @@ from safefs.paths import RelPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_DIGEST = 16  # bytes: two paths of one digest take some 2**64 attempts to find
 
 
 def settled_name(archive: str | None, name: str, *, is_directory: bool) -> RelPath:
@@ -71,31 +74,62 @@ def _refuse_dots(archive: str | None, name: str, names: list[str]) -> None:
 
 
 class Spellings:
-    """Finds names that some file systems take for one: by case, or by Unicode normalisation."""
+    """Finds names that some file systems take for one: by case, or by Unicode normalisation.
+
+    A path is known by a digest, and kept as its last name alone: whole paths, in two spellings and
+    once for each directory on their way, would be what a hostile archive fills memory with.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[str, str] = {}
-        self._directories: set[str] = set()
+        self._seen: dict[bytes, bytes] = {}  # of all that are taken for one, the first
+        self._names: dict[bytes, tuple[bytes, str]] = {}  # what is above it, and its last name
+        self._directories: set[bytes] = set()
+        self._last: tuple[str, list[tuple[bytes, bytes, str]]] = "", []
+
+    def _digests(self, text: str) -> list[tuple[bytes, bytes, str]]:
+        """Each path is asked about twice, one time after the other."""
+        if self._last[0] != text:
+            self._last = text, list(_digests(text))
+        return self._last[1]
 
     def new_directories(self, path: RelPath) -> Iterator[int]:
         """The depth of each directory on its way that no member before had on its own."""
-        above = path.text
-        depth = above.count("/")
-        while depth and (above := above.rpartition("/")[0]) not in self._directories:
-            self._directories.add(above)
+        digests = [digest for digest, _, _ in self._digests(path.text)]
+        for depth in range(len(digests) - 1, 0, -1):
+            if digests[depth - 1] in self._directories:
+                return
+            self._directories.add(digests[depth - 1])
             yield depth
-            depth -= 1
 
     def collisions(self, path: RelPath) -> Iterator[tuple[str, str]]:
         """(the name met first, this one), for the path and each directory on its way."""
-        text = path.text
-        at = 0
-        while at < len(text):
-            at = text.find("/", at + 1) if "/" in text[at + 1 :] else len(text)
-            prefix = text[:at]
-            first = self._seen.setdefault(_folded(prefix), prefix)
-            if first != prefix:
-                yield first, prefix
+        above = b""
+        end = -1
+        for digest, folded, name in self._digests(path.text):
+            end += 1 + len(name)
+            first = self._seen.setdefault(folded, digest)
+            if first == digest:
+                self._names[digest] = above, name
+            else:
+                self._names.setdefault(digest, (above, name))
+                yield self._text(first), path.text[:end]
+            above = digest
+
+    def _text(self, digest: bytes) -> str:
+        names = []
+        while digest:
+            digest, name = self._names[digest]
+            names.append(name)
+        return "/".join(reversed(names))
+
+
+def _digests(text: str) -> Iterator[tuple[bytes, bytes, str]]:
+    """Of each directory on the way and the path itself: of its spelling, and of all like it."""
+    exact, alike = blake2b(digest_size=_DIGEST), blake2b(digest_size=_DIGEST)
+    for name in text.split("/"):
+        exact.update(b"/" + name.encode("utf-8", "surrogatepass"))
+        alike.update(b"/" + _folded(name).encode("utf-8", "surrogatepass"))
+        yield exact.digest(), alike.digest(), name
 
 
 def _folded(text: str) -> str:

@@ -11,7 +11,7 @@ from errno import EEXIST
 from typing import TYPE_CHECKING
 
 from safefs.archive import tars, zips
-from safefs.archive.limits import SMALL
+from safefs.archive.limits import COLLISIONS, SMALL
 from safefs.archive.rules import Spellings, check_target, settled_name
 from safefs.archive.sources import Source
 from safefs.audit import refused
@@ -140,7 +140,8 @@ class Unpacking:
             if self._portable:
                 reason = f"some systems take it for {first!r}"
                 raise refused(PolicyError(second, "portable_names", reason))
-            self._collisions[first, second] = None
+            if len(self._collisions) < COLLISIONS:
+                self._collisions[first, second] = None
         if member.kind == "directory":
             self._make_directory(member, path)
         elif member.kind == "file":
