@@ -396,6 +396,110 @@ def test_a_header_that_disagrees_with_the_directory_is_refused(
     assert isinstance(_refused(scratch, bytes(raw), "new"), ArchiveError), what
 
 
+@pytest.mark.parametrize("gap", [b"", b"x" * 100_000])
+def test_a_member_that_the_directory_does_not_know_is_refused(scratch: Scratch, gap: bytes) -> None:
+    """Who reads from the front finds it, and who looks into the directory does not."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a", b"seen")
+        archive.fp.write(gap)  # type: ignore[union-attr]
+        archive.start_dir += len(gap)
+        archive.writestr("b", b"hidden")
+        archive.writestr("c", b"seen")
+        del archive.filelist[1]
+    assert "not in the directory" in str(_refused(scratch, packed.getvalue(), "new"))
+
+
+@pytest.mark.parametrize("compressed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_directory_with_content_is_refused(scratch: Scratch, compressed: int) -> None:
+    """Its size may be said to be nothing: then it is more than was said."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", compressed) as archive:
+        archive.writestr("d_", b"lost")
+    raw = packed.getvalue().replace(b"d_", b"d/")
+    assert "it is a directory, and has content" in str(_refused(scratch, raw, "new"))
+    without = bytearray(raw)
+    for at in (22, raw.index(b"PK\x01\x02") + 24):
+        without[at : at + 4] = bytes(4)
+    assert isinstance(_refused(scratch, bytes(without), "new"), ArchiveError)
+
+
+class _Pipe(io.BytesIO):
+    """Where a zip is written to in one go, so that each member has a record behind it."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: object) -> int:
+        raise io.UnsupportedOperation
+
+
+def _streamed(*, zip64: bool = False) -> bytes:
+    packed = _Pipe()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("a", "w", force_zip64=zip64) as out:
+            out.write(b"content")
+        archive.writestr("b", b"more")
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+@pytest.mark.parametrize("signature", [False, True])
+def test_a_zip_that_was_written_to_a_stream_unpacks(
+    scratch: Scratch, zip64: bool, signature: bool
+) -> None:
+    raw = _streamed(zip64=zip64)
+    if not signature:  # it is optional
+        end = raw.index(b"PK\x07\x08", raw.index(b"PK\x07\x08") + 4)
+        directory = raw.index(b"PK\x01\x02")
+        record = raw[end:directory].replace(b"PK\x07\x08", b"")
+        at = struct.unpack("<L", raw[-6:-2])[0] - 4
+        raw = raw[:end] + record + raw[directory:-6] + struct.pack("<L", at) + raw[-2:]
+    with Disk(scratch.root) as disk:
+        disk.extract(io.BytesIO(raw), "new")
+        assert [disk.get("new/a"), disk.get("new/b")] == [b"content", b"more"]
+
+
+@pytest.mark.parametrize("at", range(4, 16))
+def test_a_record_behind_the_content_that_lies_is_refused(scratch: Scratch, at: int) -> None:
+    raw = bytearray(_streamed())
+    raw[raw.index(b"PK\x07\x08") + at] ^= 1
+    assert "disagree" in str(_refused(scratch, bytes(raw), "new"))
+
+
+def test_a_flag_that_promises_a_record_where_none_is_is_refused(scratch: Scratch) -> None:
+    raw = bytearray(_zip(a=b"content"))
+    raw[6] |= 8
+    assert "disagree" in str(_refused(scratch, bytes(raw), "new"))
+
+
+def test_large_sizes_that_lie_are_refused(scratch: Scratch) -> None:
+    """Those of zip64 stand in the extra field, and were not compared."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive, archive.open("a", "w", force_zip64=True) as out:
+        out.write(b"content")
+    raw = bytearray(packed.getvalue())
+    with Disk(scratch.root) as disk:
+        disk.extract(io.BytesIO(raw), "honest")
+        assert disk.get("honest/a") == b"content"
+    assert raw[18:26] == b"\xff" * 8
+    raw[30 + 1 + 4] ^= 1
+    assert "disagree" in str(_refused(scratch, bytes(raw), "new"))
+
+
+def test_a_zip_of_more_members_than_the_budget_is_refused_before_any_is_made(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = _zip(**{f"f{number}": b"" for number in range(50)})
+    with Disk(scratch.root) as disk:
+        assert disk.extract(io.BytesIO(raw), "new", budget=Budget(entries=50)).entries == 50
+    made: list[object] = []
+    monkeypatch.setattr(zipfile, "ZipInfo", made.append)
+    refusal = _refused(scratch, raw, "other", budget=Budget(entries=49))
+    assert isinstance(refusal, BudgetError)
+    assert (refusal.limit, refusal.maximum, made) == ("entries", 49, [])
+
+
 def test_members_that_overlap_are_refused(scratch: Scratch) -> None:
     """The bomb of Fifield (2019), whose members all share one kernel."""
     packed = io.BytesIO()

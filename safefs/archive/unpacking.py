@@ -76,7 +76,7 @@ class Unpacking:
         """Read all of it, make all of it, publish it; the report."""
         source = Source(file, self._name)
         try:
-            for member in zips.members(source) if source.is_zip else tars.members(source):
+            for member in self._members(source):
                 self._take(source, member)
             self._judge_links()
         except BaseException:
@@ -89,6 +89,11 @@ class Unpacking:
         else:
             self._place.publish()
         return report
+
+    def _members(self, source: Source) -> Iterator[Member]:
+        if source.is_zip:
+            return zips.members(source, self._spending.budget.entries)
+        return tars.members(source)
 
     def _take(self, source: Source, member: Member) -> None:
         before = self._record.bytes

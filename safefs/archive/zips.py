@@ -14,8 +14,10 @@ from copy import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from safefs.archive.limits import CHUNK, DICTIONARY, DIRECTORY, LONGEST_LINK
+from safefs.archive.limits import CHUNK, DIRECTORY, LONGEST_LINK
 from safefs.archive.members import Member
+from safefs.archive.zipchecks import PROPERTIES, check_apart, check_end, check_local, next_offsets
+from safefs.errors import BudgetError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -23,31 +25,30 @@ if TYPE_CHECKING:
     from safefs.archive.members import Kind
     from safefs.archive.sources import Source
 
-_ENCRYPTED = 0x1
-_DESCRIPTOR = 0x8  # sizes and CRC stand behind the content, and not in the local header
-_LOCAL = struct.Struct("<4s5H3L2H")
-_SIGNATURE = b"PK\x03\x04"
-_ELSEWHERE = 0xFFFFFFFF  # zip64: the size stands in the extra field
 # Of these zipfile decompresses 4 KiB at once, without a bound on what comes of them: a few hundred
 # bytes of bzip2 are 600 MiB. So it gives them as they are, and they are decompressed here.
 _UNBOUNDED = (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, *_UNBOUNDED)
-_UTF8 = 0x800  # the name is UTF-8, and otherwise that of the first IBM PC
-_PROPERTIES = 9  # bytes before LZMA: version (2), length of the properties (2), properties (5)
-_END = 22  # bytes of the record at the end, without its comment
+_ENTRY = b"PK\x01\x02"  # begins each entry of the central directory, of 46 bytes and more:
+_ENTRY_SIZE = 46
+_LENGTHS = struct.Struct("<3H")  # those of its name, its extra field and its comment
+_LENGTHS_AT = 28
 
 
-def members(source: Source) -> Iterator[Member]:
-    """Each member, as the central directory at the end has it, and in its order."""
-    file = _Held(source, source.seekable())
+def members(source: Source, most: int | None = None) -> Iterator[Member]:
+    """Each member, as the central directory at the end has it, and in its order.
+
+    ``BudgetError`` where it has more than ``most``, before zipfile makes some 2 KB of each.
+    """
+    raw = cast("BinaryIO", _Held(source, source.seekable(), most))
     with source.reading():
-        archive = zipfile.ZipFile(cast("BinaryIO", file))
+        archive = zipfile.ZipFile(raw)
         infos = archive.infolist()
-        _check_end(source, file, archive)
-        _check_apart(source, archive, infos)
+        check_end(source, raw, archive)
+        check_apart(source, archive, infos)
+    behind = next_offsets(archive, infos)
     for info in infos:
         with source.reading():
-            _check_local(source, file, info)
+            check_local(source, raw, info, behind[info.header_offset])
         yield _member(source, archive, info)
 
 
@@ -55,6 +56,8 @@ def _member(source: Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
     name = info.orig_filename  # ``filename`` is cut at NUL
     kind, what = _kind(info)
     target = _target(source, archive, info) if kind == "symlink" else ""
+    if kind == "directory":
+        _check_empty(source, archive, info)
     mode = stat.S_IMODE(info.external_attr >> 16)
     return Member(
         name=name,
@@ -78,6 +81,15 @@ def _kind(info: zipfile.ZipInfo) -> tuple[Kind, str]:
     if found == stat.S_IFDIR and not is_directory:
         return "other", "a directory with the name of a file"
     return ("directory" if is_directory else "file"), ""
+
+
+def _check_empty(source: Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """That a directory holds nothing: who goes by the mode, or the slash, would lose it."""
+    if info.file_size:
+        raise source.error("it is a directory, and has content", info.orig_filename)
+    if info.compress_size or info.CRC:  # what nothing is compressed to
+        for _ in _content(source, archive, info):
+            pass
 
 
 def _target(source: Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
@@ -148,13 +160,13 @@ def _decompressed(
 
 def _lzma(head: bytes) -> tuple[Any, bytes]:
     """A decompressor by the properties at the beginning, and what comes behind them."""
-    if head[2:4] != b"\5\0" or len(head) < _PROPERTIES or head[4] >= 9 * 5 * 5:
+    if head[2:4] != b"\5\0" or len(head) < PROPERTIES or head[4] >= 9 * 5 * 5:
         raise ValueError("the properties of LZMA are wrong")
     rest, lc = divmod(head[4], 9)
     pb, lp = divmod(rest, 5)
     size = int.from_bytes(head[5:9], "little")
     chain = [{"id": lzma.FILTER_LZMA1, "lc": lc, "lp": lp, "pb": pb, "dict_size": size}]
-    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=chain), head[_PROPERTIES:]
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=chain), head[PROPERTIES:]
 
 
 def _nanoseconds(info: zipfile.ZipInfo) -> int | None:
@@ -165,74 +177,16 @@ def _nanoseconds(info: zipfile.ZipInfo) -> int | None:
         return None
 
 
-def _check_end(source: Source, file: _Held, archive: zipfile.ZipFile) -> None:
-    """That the archive ends where it says: zipfile takes one whose comment was cut, or goes on."""
-    file.seek(-_END - len(archive.comment), 2)
-    end = file.read(_END)
-    if end[:4] != b"PK\x05\x06" or int.from_bytes(end[20:22], "little") != len(archive.comment):
-        raise source.error("it ends too early, or something stands behind it")
-
-
-def _check_apart(source: Source, archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> None:
-    """That no two members share bytes, as those of a bomb do that looks small."""
-    end, before = 0, None
-    ordered = sorted(infos, key=lambda each: each.header_offset)
-    if (ordered[0].header_offset if ordered else archive.start_dir) != 0:
-        raise source.error("something stands before its first member")
-    for info in ordered:
-        if info.header_offset < end:
-            name = before.orig_filename if before else info.orig_filename
-            raise source.error("it overlaps with another member", name)
-        end = info.header_offset + _LOCAL.size + info.compress_size
-        before = info
-    if end > archive.start_dir:
-        raise source.error("a member reaches into the directory of the archive")
-
-
-def _check_local(source: Source, file: _Held, info: zipfile.ZipInfo) -> None:
-    """That the header before the content and the directory at the end say the same.
-
-    Programs differ in which of the two they believe, so where they differ someone is deceived.
-    """
-    name = info.orig_filename
-    if info.flag_bits & _ENCRYPTED:
-        raise source.error("it is encrypted", name)
-    if info.compress_type not in _METHODS:
-        raise source.error(f"it is compressed by a method ({info.compress_type}) not known", name)
-    file.seek(info.header_offset)
-    raw = file.read(_LOCAL.size)
-    if len(raw) != _LOCAL.size or raw[:4] != _SIGNATURE:
-        raise source.error("it has no header where one should be", name)
-    _, _, flags, method, _, _, crc, packed, size, _, extra = _LOCAL.unpack(raw)
-    if flags & _ENCRYPTED:
-        raise source.error("it is encrypted", name)
-    differs = method != info.compress_type
-    if not flags & _DESCRIPTOR:
-        said = (crc, info.CRC), (packed, info.compress_size), (size, info.file_size)
-        differs |= any(one not in (other, _ELSEWHERE) for one, other in said)
-    # zipfile compares the names too, but only of what is read, which a directory is not.
-    raw_name = file.read(_name_length(raw))
-    differs |= raw_name != info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
-    if differs:
-        raise source.error("its header and the directory of the archive disagree", name)
-    if info.compress_type == zipfile.ZIP_LZMA:
-        file.seek(info.header_offset + _LOCAL.size + _name_length(raw) + extra)
-        head = file.read(_PROPERTIES)
-        if int.from_bytes(head[5:9], "little") > DICTIONARY:
-            raise source.error("decompressing it takes too much memory", name)
-
-
-def _name_length(raw: bytes) -> int:
-    length: int = _LOCAL.unpack(raw)[9]
-    return length
-
-
 class _Held(io.RawIOBase):
-    """The file as zipfile sees it: no read is longer than a directory may be."""
+    """The file as zipfile sees it: no read is longer than a directory may be.
 
-    def __init__(self, source: Source, file: BinaryIO) -> None:
+    zipfile reads the directory in one piece, whose entries are counted before it gets them.
+    """
+
+    def __init__(self, source: Source, file: BinaryIO, most: int | None) -> None:
         self._source = source
         self._file = file
+        self._most = most
 
     def readable(self) -> bool:
         return True
@@ -251,4 +205,15 @@ class _Held(io.RawIOBase):
             raise self._source.error("its directory is too large to be read")
         data = self._file.read(DIRECTORY if size < 0 else size)
         self._source.packed += len(data)
+        if self._most is not None and _in_directory(data) > self._most:
+            raise BudgetError(self._source.name, "entries", self._most)
         return data
+
+
+def _in_directory(data: bytes) -> int:
+    """How many entries of a central directory these bytes begin with."""
+    count = at = 0
+    while data[at : at + 4] == _ENTRY and at + _ENTRY_SIZE <= len(data):
+        at += _ENTRY_SIZE + sum(_LENGTHS.unpack_from(data, at + _LENGTHS_AT))
+        count += 1
+    return count

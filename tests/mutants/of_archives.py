@@ -56,7 +56,7 @@ ARCHIVES = (
     mutant(
         "believe what a zip says of its sizes",
         "programs that believe the other header unpack something else",
-        "safefs/archive/zips.py",
+        "safefs/archive/zipchecks.py",
         "    if differs:\n",
         "    if False:\n",
         "tests/test_archives_hostile.py::test_a_header_that_disagrees_with_the_directory_is_refused",
