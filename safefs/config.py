@@ -14,14 +14,13 @@
     top_level_dot_entries = "allow"
 
 A file is read as a whole or refused as a whole: an unknown key, a wrong type, a relative path or
-bad TOML is a ``ConfigError`` that names file and key. Misspelling ``read_only`` must not hand out a
-disk that can be written.
+bad TOML is a ``ConfigError`` that names file, line and key. Misspelling ``read_only`` must not
+hand out a disk that can be written.
 """
 
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass, field
 from reprlib import repr as shortened
 from stat import S_IWOTH
@@ -31,6 +30,7 @@ from safefs.errors import ConfigError, EscapeError, UnsafeFolderError
 from safefs.folders import NAMES, TEMP
 from safefs.policy import Policy
 from safefs.root import Root
+from safefs.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,11 +59,18 @@ def check_name(name: object, source: str = "Storage", key: str = "disks") -> str
     """``name`` if it can name a disk: a-z, 0-9, ``_`` and ``-``, a letter or digit first."""
     if not isinstance(name, str):
         raise ConfigError(source, key, f"the name of a disk is a str, not {type(name).__name__}")
-    rest = _PLAIN | {"_", "-"}
-    if not name or name[0] not in _PLAIN or not rest.issuperset(name) or len(name) > _LONGEST_NAME:
-        reason = f"{name!r} is no name for a disk: a-z, 0-9, '_' and '-', at most {_LONGEST_NAME}"
-        raise ConfigError(source, key, reason)
+    if not _is_name(name):
+        raise ConfigError(source, key, _no_name(name))
     return name
+
+
+def _is_name(name: str) -> bool:
+    rest = _PLAIN | {"_", "-"}
+    return name[:1] in _PLAIN and rest.issuperset(name) and len(name) <= _LONGEST_NAME
+
+
+def _no_name(name: str) -> str:
+    return f"{name!r} is no name for a disk: a-z, 0-9, '_' and '-', at most {_LONGEST_NAME}"
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, DiskEntry]:
@@ -120,60 +127,66 @@ def _stands_in(folder: str) -> bool:
 
 def parse(data: bytes, source: str) -> dict[str, DiskEntry]:
     """The disks that these bytes describe; ``source`` is for messages. Pure."""
-    try:
-        document = tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(source, "", f"is no TOML: {error}") from error
-    for key in document:
+    settings = Settings(data, source)
+    for key in settings.data:
         if key != "disks":
-            raise ConfigError(source, key, "is unknown; there is only [disks.<name>]")
-    tables = _table(document.get("disks", {}), source, "disks")
-    return {name: _entry(name, table, source) for name, table in tables.items()}
+            raise settings.mistake((key,), "is unknown; there is only [disks.<name>]")
+    tables = _table(settings, ("disks",), settings.data.get("disks", {}))
+    return {name: _entry(settings, name, table) for name, table in tables.items()}
 
 
-def _entry(name: str, value: object, source: str) -> DiskEntry:
-    key = f"disks.{name}"
-    table = _table(value, source, key)
-    check_name(name, source, key)
+def _entry(settings: Settings, name: str, value: object) -> DiskEntry:
+    key = ("disks", name)
+    table = _table(settings, key, value)
+    if not _is_name(name):
+        raise settings.mistake(key, _no_name(name))
     for word in table:
         if word not in ("path", "create", *_RIGHTS):
             known = ", ".join(("path", "create", *_RIGHTS))
-            raise ConfigError(source, f"{key}.{word}", f"is unknown; there are {known}")
-    path = _path(table.get("path"), source, name)
+            raise settings.mistake((*key, word), f"is unknown; there are {known}")
+    path = _path(settings, name, table.get("path"))
     create = table.get("create", False)
     if not isinstance(create, bool):
-        raise ConfigError(
-            source, f"{key}.create", f"must be true or false, not {shortened(create)}"
-        )
+        raise settings.mistake((*key, "create"), f"must be true or false, not {shortened(create)}")
     if create and path is None:
-        raise ConfigError(source, f"{key}.create", "needs a path")
-    return DiskEntry(name, path, create, _rights(table, source, key))
+        raise settings.mistake((*key, "create"), "needs a path")
+    return DiskEntry(name, path, create, _rights(settings, key, table))
 
 
-def _path(path: object, source: str, name: str) -> str | None:
-    key = f"disks.{name}.path"
+def _path(settings: Settings, name: str, path: object) -> str | None:
+    key = ("disks", name, "path")
     if path is None:
         if name not in NAMES:
-            raise ConfigError(source, key, "is missing")
+            raise settings.mistake(key, "is missing")
         return None
     if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
-        raise ConfigError(source, key, f"must be an absolute path, not {shortened(path)}")
+        raise settings.mistake(key, f"must be an absolute path, not {shortened(path)}")
     if name == TEMP:
-        raise ConfigError(source, key, "cannot be: temp is made anew, and removed, by each Storage")
+        raise settings.mistake(key, "cannot be: temp is made anew, and removed, by each Storage")
     return path
 
 
-def _rights(table: Mapping[str, Any], source: str, key: str) -> dict[str, Any]:
-    rights = {word: table[word] for word in _RIGHTS if word in table}
-    for word, value in rights.items():
+def _rights(settings: Settings, key: tuple[str, ...], table: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of ``Policy``, tried with those before them: two may be wrong only together."""
+    rights: dict[str, Any] = {}
+    for word in (word for word in table if word in _RIGHTS):
+        rights[word] = table[word]
         try:
-            Policy(**{word: value})
-        except (TypeError, ValueError) as error:
-            raise ConfigError(source, f"{key}.{word}", str(error)) from error
+            Policy(**rights)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise settings.mistake((*key, word), _in_toml(word, str(error))) from error
     return rights
 
 
-def _table(value: object, source: str, key: str) -> Mapping[str, Any]:
+def _in_toml(word: str, said: str) -> str:
+    """What ``Policy`` says of a field, in the words of the file."""
+    if not said.startswith(f"{word} is "):
+        return said
+    asked = said.removeprefix(f"{word} is ").replace("True or False", "true or false", 1)
+    return f"must be {asked.replace(' or None', '', 1)}"
+
+
+def _table(settings: Settings, key: tuple[str, ...], value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise ConfigError(source, key, f"must be a table, not {shortened(value)}")
+        raise settings.mistake(key, f"must be a table, not {shortened(value)}")
     return value

@@ -221,15 +221,20 @@ class UnsafeFolderError(SafefsError, PermissionError):
 
 
 class ConfigError(SafefsError, ValueError):
-    """A configuration that cannot be meant; ``source`` is the file, ``key`` the place in it."""
+    """A configuration that cannot be meant; ``source`` is the file, ``key`` the place in it.
 
-    _fields = ("source", "key", "reason")
+    ``line`` is that of the key in the file, counted from 1, or None where there is none.
+    """
 
-    def __init__(self, source: str, key: str, reason: str) -> None:
-        super().__init__(f"{source}: {key}: {reason}" if key else f"{source}: {reason}")
+    _fields = ("source", "key", "reason", "line")
+
+    def __init__(self, source: str, key: str, reason: str, line: int | None = None) -> None:
+        where = source if line is None else f"{source}:{line}"
+        super().__init__(f"{where}: {key}: {reason}" if key else f"{where}: {reason}")
         self.source = source
         self.key = key
         self.reason = reason
+        self.line = line
 
 
 class ArchiveError(SafefsError, ValueError):

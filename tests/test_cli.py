@@ -683,3 +683,61 @@ def test_an_archive_that_is_none_is_one_line(sh: Shell, tree: Path, home: Path) 
     (tree / "leads out").symlink_to("../../../out")
     sh("archive", "documents:", "music:c.tar")
     assert "music:c.tar: leads out: path leaves" in sh.fails("extract", "music:c.tar", "music:new")
+
+
+# -- read-only ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["put", "{local}", "documents:new"],
+        ["put", "-", "documents:a/b.txt"],
+        ["cp", "documents:e.txt", "documents:new"],
+        ["cp", "-r", "documents:a", "music:a"],
+        ["mv", "documents:e.txt", "documents:new"],
+        ["mv", "documents:a", "music:a"],
+        ["mkdir", "documents:new"],
+        ["rm", "documents:e.txt"],
+        ["rm", "-r", "documents:a"],
+        ["sync", "documents:a", "music:a"],
+        ["archive", "documents:a", "music:a.tar"],
+        ["extract", "documents:a.tar", "music:"],
+        ["sweep", "documents:"],
+    ],
+    ids=" ".join,
+)
+def test_read_only_refuses_what_would_change_a_disk(
+    command: list[str], sh: Shell, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"new")))
+    local = tmp_path / "local"
+    local.write_text("new")
+    sh("archive", "documents:a", "documents:a.tar")
+    before = _everything(tree.parent)
+    said = sh.fails("--read-only", *(word.replace("{local}", str(local)) for word in command))
+    assert "refused by read_only" in said
+    assert _everything(tree.parent) == before
+
+
+def _everything(top: Path) -> dict[str, bytes | None]:
+    return {str(path): path.read_bytes() if path.is_file() else None for path in top.rglob("*")}
+
+
+def test_read_only_leaves_what_looks_as_it_is(sh: Shell, tree: Path, tmp_path: Path) -> None:
+    """Before the command, and after it; what is read may be put anywhere but on a disk."""
+    assert sh("--read-only", "ls", "documents:") == sh("ls", "documents:")
+    assert sh("cat", "documents:a/b.txt", "documents:a/c/d.txt", "--read-only") == (
+        "hellohello, world"
+    )
+    assert sh("tree", "--read-only", "documents:") == sh("tree", "documents:")
+    assert sh("get", "--read-only", "documents:a/b.txt", str(tmp_path / "local")) == ""
+    assert (tmp_path / "local").read_text() == "hello"
+
+
+def test_a_wrong_policy_is_one_line_that_names_file_line_and_key(sh: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "safefs.toml"
+    file.write_text("[disks.documents]\n# so that nothing is lost\nread_only = 'yes'\n")
+    assert sh.fails("--config", str(file), "ls", "documents:") == (
+        f"{file}:3: disks.documents.read_only: must be true or false, not 'yes'"
+    )

@@ -75,9 +75,11 @@ def test_an_empty_file_has_no_disks() -> None:
         ("[disks]\nuploads = 1", "disks.uploads", "must be a table, not"),
         ("[disks.uploads]", "disks.uploads.path", "is missing"),
         (f"{UPLOADS}readonly = true", "disks.uploads.readonly", "unknown"),
-        (f"{UPLOADS}read_only = 1", "disks.uploads.read_only", "True or False"),
-        (f"{UPLOADS}symlinks = 'sometimes'", "disks.uploads.symlinks", "is one of"),
-        (f"{UPLOADS}symlinks = ['never']", "disks.uploads.symlinks", "is one of"),
+        (f"{UPLOADS}read_only = 1", "disks.uploads.read_only", "must be true or false, not 1"),
+        (f"{UPLOADS}symlinks = 'sometimes'", "disks.uploads.symlinks", "must be one of"),
+        (f"{UPLOADS}symlinks = ['never']", "disks.uploads.symlinks", "must be one of"),
+        (f"{UPLOADS}max_path_length = -1", "disks.uploads.max_path_length", "must be 0 or more"),
+        (f"{UPLOADS}max_path_length = 'x'", "disks.uploads.max_path_length", "a whole number, not"),
         (f"{UPLOADS}create = 'yes'", "disks.uploads.create", "must be true or false, not"),
         ("[disks.music]\ncreate = true", "disks.music.create", "needs a path"),
         ("[disks.x]\npath = 'uploads'", "disks.x.path", "must be an absolute path, not"),
@@ -100,9 +102,77 @@ def test_a_mistake_is_an_error_that_names_file_and_key(
     assert (caught.value.source, caught.value.key) == ("/etc/app/safefs.toml", key)
 
 
+NARROW = """\
+# The disks of the application.
+
+[disks.home]
+top_level_dot_entries = "allow"
+
+[disks.uploads]  # of strangers
+path = "/srv/uploads"
+"""
+
+
+@pytest.mark.parametrize(
+    ("added", "line", "said"),
+    [
+        ("read_only = 1", 8, "disks.uploads.read_only: must be true or false, not 1"),
+        ("\n# so:\nread_only = 1\n\nx = 2", 12, "disks.uploads.x: is unknown; "),
+        ('symlinks = [\n  "never",\n]\n\n[disks.z]\npath = "/z"', 8, "must be one of inside_"),
+        ('symlinks = """\n\nnever"""', 8, "disks.uploads.symlinks: must be one of "),
+        ("max_path_length = -1\r\nread_only = true", 8, "must be 0 or more, not -1"),
+        ("disks = 1", 8, "disks.uploads.disks: is unknown; "),
+        ("[disks.z]", 8, "disks.z.path: is missing"),
+        ("[disks.z]\ncreate = true", 8, "disks.z.path: is missing"),
+        ("[other]\nx = 1\n[disks.Z]", 8, "other: is unknown; there is only [disks.<name>]"),
+        ("[disks.Z]\npath = '/z'", 8, "disks.Z: 'Z' is no name for a disk"),
+        ("read_only =", 8, "is no TOML: Invalid value"),
+        ("read_only = [1,\n2", 9, "is no TOML: Unclosed array"),
+    ],
+)
+def test_a_mistake_is_an_error_that_names_the_line(added: str, line: int, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse((NARROW + added).encode(), "safefs.toml")
+    assert caught.value.line == line
+    assert str(caught.value).startswith(f"safefs.toml:{line}: ")
+    assert said in str(caught.value)
+
+
+def test_a_line_is_found_in_a_long_file_and_behind_a_long_array() -> None:
+    many = "".join(f'[disks.d{number}]\npath = "/d/{number}"\n' for number in range(1000))
+    array = "symlinks = [\n" + '"never",\n' * 100 + "]\n"
+    for text, line in (
+        (f"{many}read_only = 1\n{many.replace('.d', '.e')}", 2001),
+        (f"{UPLOADS}{array}", 3),
+        (UPLOADS + "create = [\n" + "0,\n" * 100 + "]\n", 3),
+        (f"{many}x = 1", 2001),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            parse(text.encode(), "x")
+        assert caught.value.line == line
+
+
+def test_where_a_line_would_take_long_to_find_none_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"x: disks\.a\.create: must be") as caught:
+        parse(("[disks.a]\ncreate = [\n" + "0,\n" * 1200 + "]\npath = '/a'\n").encode(), "x")
+    assert caught.value.line is None
+
+
+def test_what_no_policy_refuses_of_one_field_alone_is_of_the_one_that_comes_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def contrary(**fields: object) -> None:
+        if len(fields) > 1:
+            raise ValueError("these contradict each other")
+
+    monkeypatch.setattr("safefs.config.Policy", contrary)
+    with pytest.raises(ConfigError, match=r"x:4: disks\.uploads\.read_only: these contradict"):
+        parse(f"{UPLOADS}symlinks = ['a', 'b']\nread_only = true\n".encode(), "x")
+
+
 def test_what_is_no_text_is_no_toml() -> None:
-    with pytest.raises(ConfigError, match="is no TOML"):
-        parse(b"\xff", "x")
+    with pytest.raises(ConfigError, match="x:2: is no TOML"):
+        parse(b"\n\xff", "x")
 
 
 @pytest.mark.parametrize("name", ["a", "0", "a-b_c", "a" * 64])

@@ -55,6 +55,7 @@ _ALL: list[SafefsError] = [
     ArchiveError(None, None, "it ends too early"),
     ConfigError("safefs.toml", "disks.a", "is no table"),
     ConfigError("safefs.toml", "", "is no TOML"),
+    ConfigError("safefs.toml", "disks.a", "is no table", 7),
 ]
 _KINDS: dict[type[SafefsError], tuple[type[BaseException], int | None]] = {
     InvalidPathError: (ValueError, None),
@@ -78,6 +79,7 @@ _MORE = (
     "disk",
     "source",
     "key",
+    "line",
     "args",
     "__notes__",
     "limit",

@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"safefs {__version__}")
     _add_common(parser)
     parser.set_defaults(app=_APP, config=None, outside_home=None, json=False)
+    parser.set_defaults(read_only=False)
     parser.set_defaults(command=None, parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for each in COMMANDS:
@@ -118,5 +119,11 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=absent,
         help="believe that this disk lies outside the home directory",
+    )
+    add(
+        "--read-only",
+        action="store_true",
+        default=absent,
+        help="open every disk read-only: what would change one is refused",
     )
     add("--json", action="store_true", default=absent, help="print data as JSON")

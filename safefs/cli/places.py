@@ -45,10 +45,13 @@ def place_of_text(text: str) -> Place:
 
 @contextmanager
 def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
+    """The disks that the command may open; under ``--read-only`` it can change none."""
+    from safefs.cli.readonly import ReadOnlyStorage
     from safefs.storage import Storage
 
+    kind = ReadOnlyStorage if arguments.read_only else Storage
     outside = arguments.outside_home or ()
-    with Storage(arguments.app, config=arguments.config, outside_home=outside) as storage:
+    with kind(arguments.app, config=arguments.config, outside_home=outside) as storage:
         yield storage
 
 
