@@ -241,13 +241,56 @@ def test_a_refused_member_is_left_out_where_errors_are_handed_on(
     packed = Archive(kind, (*members, *_members(("honest",)))).pack(scratch)
     errors: list[BaseException] = []
     with Disk(scratch.root) as disk:
-        if error is NotADirectoryError:
-            return
         report = disk.extract(io.BytesIO(packed), "new", on_error=errors.append)
         assert disk.get("new/honest") == b"pwned"
     assert errors
     assert sum(step.action == "skip" for step in report.steps) == len(errors)
     assert scratch.changes() == []
+
+
+MISPLACED: dict[str, tuple[type[OSError], bytes]] = {
+    "beneath a file": (NotADirectoryError, b"a/b"),
+    "a directory beneath a file": (NotADirectoryError, b"a/b/"),
+    "too long": (OSError, b"n" * 256),
+    "beneath what is too long": (OSError, b"n" * 256 + b"/f"),
+    "through a loop": (OSError, b"loop/f"),
+    "over a directory": (IsADirectoryError, b"d"),
+}
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("name", MISPLACED)
+def test_a_member_that_can_have_no_place_is_left_out_where_errors_are_handed_on(
+    scratch: Scratch, resolver: str, name: str, partial: bool
+) -> None:
+    error, member = MISPLACED[name]
+    kind = tarfile.DIRTYPE if member.endswith(b"/") else tarfile.REGTYPE
+    wrong = _block(member.decode(), kind, b"" if kind == tarfile.DIRTYPE else b"x" * 2000)
+    if name == "over a directory" and not partial:
+        error = ArchiveError  # type: ignore[assignment]
+    packed = b"".join(
+        [_file("a", b"a"), _file("d/f", b"f"), _link("loop", "loop"), wrong, _file("z", b"z"), _END]
+    )
+    errors: list[OSError | ValueError] = []
+    more = {"partial": True, "overwrite": True, "duplicates": "last"} if partial else {}
+    with Disk(scratch.root) as disk:
+        report = disk.extract(io.BytesIO(packed), "new", on_error=errors.append, **more)  # type: ignore[arg-type]
+        assert [disk.get(f"new/{each}") for each in ("a", "d/f", "z")] == [b"a", b"f", b"z"]
+        assert disk.sweep(older_than=-60) == []
+    assert [type(each) for each in errors] == [error]
+    assert getattr(errors[0], "filename", None) or getattr(errors[0], "member", None)
+    skipped = [step.path for step in report.steps if step.action == "skip"]
+    assert [path.rstrip("/") for path in skipped] == [member.decode().rstrip("/")]
+    assert scratch.changes() == []
+
+
+def test_a_refused_member_that_is_damaged_too_ends_it(scratch: Scratch) -> None:
+    raw = _zip(XX=b"content of a file", b=b"more").replace(b"XX", b"/X")
+    damaged = raw.replace(raw[32:40], bytes(8))
+    assert damaged != raw
+    errors: list[OSError | ValueError] = []
+    assert isinstance(_refused(scratch, damaged, "new", on_error=errors.append), ArchiveError)
+    assert [type(each) for each in errors] == [EscapeError]
 
 
 def test_links_longer_than_a_path_lead_nowhere_else(scratch: Scratch, resolver: str) -> None:

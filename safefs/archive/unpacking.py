@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from errno import EEXIST
+from errno import EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOTDIR
 from typing import TYPE_CHECKING
 
 from safefs.archive import tars, zips
@@ -101,28 +101,38 @@ class Unpacking:
         # Whatever becomes of it: one that is refused and passed over has been read as well.
         self._spending.entry(member.name, _depth(member.name))
         try:
+            refusal = self._refusal(member, content)
+            if refusal is not None:
+                # Not in the handler: what the reader meets would take the refusal for its cause.
+                self._pass_over(member, refusal, content)
+        except _Passed as passed:
+            raise passed.cause from None
+        finally:
+            refusal = None  # or it is a cycle, and keeps what its frames have open
+        self._meter.advance(member.name, size=self._record.bytes - before)
+
+    def _refusal(self, member: Member, content: Iterator[bytes]) -> OSError | ValueError | None:
+        """Make it; or what is wrong with it alone."""
+        try:
             path = settled_name(self._name, member.name, is_directory=member.kind == "directory")
             if path.raw != b".":
                 self._make(member, path, content)
             elif member.kind != "directory":
                 raise ArchiveError(self._name, member.name, "its name is that of the top itself")
-        except _Passed as passed:
-            raise passed.cause from None
-        except _REFUSALS as error:
-            self._pass_over(member, error)
-            if member.kind == "file":
-                for _ in content:
-                    pass  # it counts, and what comes behind it is found behind it
-        self._meter.advance(member.name, size=self._record.bytes - before)
+        except (OSError, ValueError) as error:
+            if self._on_error is None or not _is_of_one_member(error):
+                raise
+            return error
+        return None
 
-    def _pass_over(self, member: Member, error: OSError | ValueError) -> None:
-        if self._on_error is None:
-            try:
-                raise error
-            finally:
-                del error  # or it is a cycle, and keeps what its frames have open
+    def _pass_over(
+        self, member: Member, error: OSError | ValueError, content: Iterator[bytes]
+    ) -> None:
+        assert self._on_error is not None
         self._on_error(error)
         self._record.add("skip", member.name, member.kind)
+        for _ in content:
+            pass  # it counts, and what comes behind it is found behind it
 
     def _counted(self, source: Source, member: Member) -> Iterator[bytes]:
         """The content, as it comes; what the archive says of its size is never asked."""
@@ -304,8 +314,14 @@ class _Passed(Exception):  # noqa: N818  (what happened)
         self.cause = cause
 
 
-# What may be wrong with one member alone.
 _REFUSALS = (EscapeError, PolicyError, InvalidPathError, ArchiveError, FileExistsError)
+# What the system says of a name: beneath a file, too long, through a loop, over a directory.
+_MISPLACED = frozenset({ENOTDIR, ENAMETOOLONG, ELOOP, EISDIR})
+
+
+def _is_of_one_member(error: OSError | ValueError) -> bool:
+    """Whether it says what is wrong with a member alone."""
+    return isinstance(error, _REFUSALS) or getattr(error, "errno", None) in _MISPLACED
 
 
 def _beside(path: RelPath, target: bytes) -> RelPath:
