@@ -955,6 +955,8 @@ class Disk:
         """
         from safefs.drivers.archives import extract
 
+        if isinstance(archive, bytes) and b"\0" in archive:
+            raise TypeError("bytes are a path here; give what an archive holds as io.BytesIO(...)")
         is_path = isinstance(archive, str | bytes | os.PathLike | DiskPath | Disk)
         return extract(
             self._end(cast("AnyPath", archive)) if is_path else cast("BinaryIO", archive),
@@ -991,7 +993,8 @@ class Disk:
         Names are sorted, owners are 0, and every time is ``mtime``, in seconds; None keeps that of
         each file. A link is packed as a link, wherever it leads (``extract`` refuses one that
         leaves), and hard links as such where ``hard_links`` asks for it and the format has them.
-        A FIFO, a socket or a device is OSError (ENXIO), and nothing has changed on the disk.
+        A FIFO, a socket or a device is OSError (ENXIO), an empty list ValueError, and nothing has
+        changed on the disk.
         """
         from safefs.drivers.archives import pack
 
@@ -999,6 +1002,8 @@ class Disk:
         is_path = isinstance(to, str | bytes | os.PathLike | DiskPath | Disk)
         several = isinstance(paths, list | tuple)
         given = cast("Sequence[AnyPath]", paths if several else [paths])
+        if not given:
+            raise ValueError("there is nothing to pack: the list of paths is empty")
         sources = [self._path(path) for path in given]
         within = not several and self._driver.lstat(sources[0]).kind == "directory"
         return pack(

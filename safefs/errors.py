@@ -84,11 +84,18 @@ class EscapeError(SafefsError, PermissionError):
         reason: str = OUTSIDE,
         filename2: AnyPath | None = None,
     ) -> None:
-        hint = "; leave out the first '/'" if reason == self.ABSOLUTE_PATH else ""
+        hint = _hint(component) if reason == self.ABSOLUTE_PATH else ""
         message = f"path leaves the root ({reason}{hint})"
         OSError.__init__(self, EACCES, message, filename, None, filename2)
         self.component = component
         self.reason = reason
+
+
+def _hint(component: AnyPath | None) -> str:
+    """What to do about an absolute path: it begins with a slash, or with the ``component``."""
+    if component is None:
+        return "; leave out the first '/'"
+    return f"; to Windows {component!r} is a drive, or a file with a stream"
 
 
 class PolicyError(SafefsError, PermissionError):

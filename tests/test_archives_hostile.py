@@ -284,6 +284,12 @@ def test_a_member_that_can_have_no_place_is_left_out_where_errors_are_handed_on(
     assert scratch.changes() == []
 
 
+def test_a_name_with_a_drive_is_refused_with_a_hint_of_its_own(scratch: Scratch) -> None:
+    refusal = _refused(scratch, _block("f:ads") + _END, "new")
+    assert "to Windows 'f:' is a drive" in str(refusal)
+    assert "leave out" not in str(refusal)
+
+
 def test_a_refused_member_that_is_damaged_too_ends_it(scratch: Scratch) -> None:
     raw = _zip(XX=b"content of a file", b=b"more").replace(b"XX", b"/X")
     damaged = raw.replace(raw[32:40], bytes(8))
