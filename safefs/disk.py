@@ -672,6 +672,7 @@ class Disk:
         where, between = self._path(path), encoded(separator)
         # Read without the lock: what a source does is not ours to know, and it may append here too.
         new = b"".join(Body(data))
+        self._driver.policy.check_size(where.shown, len(new))  # before a file is made for it
         with self._lock, self._appending(where) as file:
             file.write(between + new if file.seek(0, os.SEEK_END) else new)
 

@@ -27,7 +27,7 @@ _WORDS = {
     "special_files": _PERMISSIONS,
     "top_level_dot_entries": _PERMISSIONS,
 }
-_LIMITS = ("max_path_length",)
+_LIMITS = ("max_path_length", "max_file_size")
 _FIELDS = (*_FLAGS, *_WORDS, *_LIMITS)
 
 
@@ -66,6 +66,11 @@ class Policy:
     max_path_length
         The most bytes that a path may have, as it is spelled by the caller; None for what the
         system takes.
+    max_file_size
+        The most bytes that a file may come to have. Whatever would make one larger is refused
+        before its bytes go down: a write through an open file object as a whole, and what is put,
+        copied or unpacked with nothing left of it. A file that is larger already can be read,
+        removed, cut, and overwritten within its length.
 
     Refusals are ``PolicyError``. Raises ``ValueError`` for a word or a number, and ``TypeError``
     for a type, a field does not have.
@@ -82,6 +87,7 @@ class Policy:
     portable_names: bool
     top_level_dot_entries: Permission
     max_path_length: int | None
+    max_file_size: int | None
 
     def __init__(
         self,
@@ -95,6 +101,7 @@ class Policy:
         portable_names: bool = False,
         top_level_dot_entries: Permission = "allow",
         max_path_length: int | None = None,
+        max_file_size: int | None = None,
     ) -> None:
         store = object.__setattr__
         store(self, "read_only", _flag("read_only", read_only))
@@ -107,6 +114,7 @@ class Policy:
         words = _word("top_level_dot_entries", top_level_dot_entries)
         store(self, "top_level_dot_entries", words)
         store(self, "max_path_length", _limit("max_path_length", max_path_length))
+        store(self, "max_file_size", _limit("max_file_size", max_file_size))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Policy is frozen; use .replace({name}=...)")
@@ -200,6 +208,12 @@ class Policy:
         """Refuse what is no file, directory or link: called before it is opened."""
         if not (S_ISREG(mode) or S_ISDIR(mode) or S_ISLNK(mode)):
             raise refused(PolicyError(shown, "special_files", "it is no regular file"))
+
+    def check_size(self, shown: str | bytes, size: int) -> None:
+        """Refuse to let a file grow to so many bytes: called before they go down."""
+        if self.max_file_size is not None and size > self.max_file_size:
+            reason = f"the file would be larger than {self.max_file_size} bytes"
+            raise refused(PolicyError(shown, "max_file_size", reason))
 
     def check_link(self, shown: str | bytes) -> None:
         """Refuse to give a file one more name."""

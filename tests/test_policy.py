@@ -24,6 +24,7 @@ _FIELDS: dict[str, tuple[Any, ...]] = {
     "portable_names": (False, True),
     "top_level_dot_entries": ("allow", "refuse"),
     "max_path_length": (None, 100, 10),
+    "max_file_size": (None, 100, 0),
 }
 _POLICIES = st.fixed_dictionaries(
     {field: st.sampled_from(values) for field, values in _FIELDS.items()}
@@ -96,12 +97,16 @@ def test_a_word_is_one_of_those_there_are(field: str, value: object) -> None:
         Policy(**{field: value})  # type: ignore[arg-type]
 
 
+_LIMITS = ["max_path_length", "max_file_size"]
+
+
+@pytest.mark.parametrize("field", _LIMITS)
 @pytest.mark.parametrize("value", [True, "10", 1.5, (1,)])
-def test_a_limit_is_a_whole_number_or_none(value: object) -> None:
-    with pytest.raises(TypeError, match="max_path_length"):
-        Policy(max_path_length=value)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="max_path_length is 0 or more, not -1"):
-        Policy(max_path_length=-1)
+def test_a_limit_is_a_whole_number_or_none(field: str, value: object) -> None:
+    with pytest.raises(TypeError, match=f"{field} is a whole number or None"):
+        Policy(**{field: value})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"{field} is 0 or more, not -1"):
+        Policy(**{field: -1})  # type: ignore[arg-type]
 
 
 _STRICTEST: dict[str, tuple[Any, ...]] = {

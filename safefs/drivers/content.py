@@ -20,11 +20,15 @@ _TEXT_FILE = "a text file object cannot be stored, for it has an encoding; open 
 
 
 class Body:
-    """What is to be written, as chunks of bytes; it knows whether the first has been asked for."""
+    """What is to be written, as chunks of bytes; it knows whether the first has been asked for.
+
+    ``size`` is known of bytes alone.
+    """
 
     def __init__(self, source: Content) -> None:
         self.started = False
         self._chunks = _chunks(source)
+        self.size = len(self._chunks[0]) if isinstance(self._chunks, tuple) else None
 
     def __iter__(self) -> Iterator[bytes]:
         self.started = True

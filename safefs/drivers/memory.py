@@ -195,7 +195,24 @@ class MemoryDriver:
             if action == "w":
                 node.data.clear()
                 node.touch()
-        return _opened(node, mode, self._lock, self._kept(path, mode))
+        return self._opened(path, node, mode, self._kept(path, mode))
+
+    def _opened(
+        self,
+        path: RelPath,
+        node: _File,
+        mode: str,
+        kept: Callable[[], PolicyError] | None = None,
+    ) -> BinaryIO:
+        raw = _RawFile(node, mode, self._lock, lambda end: self._grow(path, node, end), kept)
+        if "+" in mode:
+            return io.BufferedRandom(raw)
+        return io.BufferedReader(raw) if "r" in mode else io.BufferedWriter(raw)
+
+    def _grow(self, path: RelPath, node: _File, end: int) -> None:
+        """Refuse to let a file reach so far."""
+        if end > len(node.data):
+            self.policy.check_size(path.shown, end)
 
     def open_atomic(
         self,
@@ -228,13 +245,18 @@ class MemoryDriver:
     ) -> None:
         with self._lock:
             _compare(condition, self._replaceable(path, overwrite=overwrite))
-        data = bytearray().join(chunks)
+        node = _File(S_IFREG)
+        for chunk in chunks:
+            self._grow(path, node, len(node.data) + len(chunk))
+            node.data += chunk
         with self._lock:
             place = self._replaceable(path, overwrite=overwrite)
             old = place.node
             _compare(condition, place)
             kept = self._permissions(permissions) if old is None else old.mode & 0o777
-            place.directory.add(place.name, _File(S_IFREG | kept, data=data))
+            node.chmod(kept)
+            node.touch()
+            place.directory.add(place.name, node)
 
     def draft(
         self,
@@ -252,7 +274,9 @@ class MemoryDriver:
                 raise _error(ENOENT, path)
             kept = self._permissions(permissions) if old is None else old.mode & 0o777
             content = old.data if isinstance(old, _File) and action in ("a", "r") else b""
-            node = _File(S_IFREG | kept, data=bytearray(content))
+            node = _File(S_IFREG | kept)
+            self._grow(path, node, len(content))
+            node.data += content
         return MemoryDraft(self, path, node, mode)
 
     def _publish(self, path: RelPath, node: _File, *, exclusive: bool) -> None:
@@ -426,8 +450,10 @@ class MemoryDriver:
                 raise _error(EISDIR, source, target)
             if place.node is original:
                 raise SameFileError(source.shown, target.shown)
-            mode = original.mode & ~_SET_ID
-            place.directory.add(place.name, _File(mode, data=bytearray(original.data)))
+            copy = _File(original.mode & ~_SET_ID)
+            self._grow(target, copy, len(original.data))
+            copy.data += original.data
+            place.directory.add(place.name, copy)
 
     def rename(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
         with self._lock, Blame(source, target):
@@ -829,18 +855,6 @@ def _action(mode: str) -> str:
     return action
 
 
-def _opened(
-    node: _File,
-    mode: str,
-    lock: threading.RLock,
-    kept: Callable[[], PolicyError] | None = None,
-) -> BinaryIO:
-    raw = _RawFile(node, mode, lock, kept)
-    if "+" in mode:
-        return io.BufferedRandom(raw)
-    return io.BufferedReader(raw) if "r" in mode else io.BufferedWriter(raw)
-
-
 class MemoryDraft:
     """A file that is no entry of the tree before ``commit``; see ``Driver.draft``."""
 
@@ -849,7 +863,7 @@ class MemoryDraft:
         self._path = path
         self._node: _File | None = node
         self._exclusive = "x" in mode
-        self._file = _opened(node, mode, driver._lock)  # noqa: SLF001  (its own module)
+        self._file = driver._opened(path, node, mode)  # noqa: SLF001  (its own module)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
@@ -889,9 +903,11 @@ class _RawFile(io.RawIOBase):
         node: _File,
         mode: str,
         lock: threading.RLock,
+        grow: Callable[[int], None],
         kept: Callable[[], PolicyError] | None,
     ) -> None:
         self.node = node
+        self._grow = grow
         self._kept = kept
         self._lock = lock
         self._position = len(node.data) if "a" in mode else 0
@@ -922,6 +938,7 @@ class _RawFile(io.RawIOBase):
             data = self.node.data
             start = len(data) if "a" in self.mode else self._position
             if chunk:
+                self._grow(start + len(chunk))
                 data.extend(bytes(max(0, start - len(data))))
                 data[start : start + len(chunk)] = chunk
                 self.node.touch()
@@ -951,6 +968,7 @@ class _RawFile(io.RawIOBase):
                 raise OSError(EINVAL, os.strerror(EINVAL))
             if self._kept is not None and length < len(data):
                 raise self._kept()
+            self._grow(length)
             del data[length:]
             data.extend(bytes(length - len(data)))
             self.node.touch()

@@ -46,6 +46,9 @@ class DriverSide:
         if at_top and self._is_root and policy.hides(os.fsencode(name)):
             raise refused(PolicyError(name, "top_level_dot_entries", "a dot entry at the top"))
 
+    def check_size(self, name: str, size: int) -> None:
+        self._driver.policy.check_size(name, size)
+
     def kept(self, info: Info) -> int:
         return self._driver.kept_mode(info.mode, directory=info.kind == "directory")
 

@@ -110,6 +110,8 @@ def write(
             condition=condition,
         )
 
+    if content.size is not None:
+        driver.policy.check_size(where.shown, content.size)  # before any directory is made for it
     try:
         attempt()
     except FileNotFoundError as error:
@@ -222,6 +224,7 @@ def copy_across(here: End, there: End, *, overwrite: bool) -> Stat:
         with Blame(here.path):
             found = here.driver.stat_open(file)
         refuse_same(here, there, found, overwrite=overwrite)
+        there.driver.policy.check_size(there.path.shown, found.size)
         write(there.driver, there.path, Body(file), found.permissions, overwrite=overwrite)
     return found
 

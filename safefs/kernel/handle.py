@@ -32,6 +32,7 @@ class Handle:
         "mount",
         "policy",
         "resolve",
+        "sized",
     )
 
     def __init__(self, fd: int, policy: Policy) -> None:
@@ -40,6 +41,7 @@ class Handle:
         self.checked = policy.is_checked
         self.inspects = policy.hard_links == "refuse"
         self.looks_first = policy.special_files == "refuse"
+        self.sized = policy.max_file_size is not None
         self.guarded = policy.top_level_dot_entries == "refuse"
         self.mount = syscalls.mount_id(fd) if policy.same_filesystem else None
         self.resolve = (

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 from errno import EEXIST, ESTALE
 
 from safefs.kernel import syscalls
 from safefs.operations.files import Mode, check_arguments, dressed, mode_of
 from safefs.operations.parent import Blame
+from safefs.operations.rawfiles import made_file
 from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file
+from safefs.operations.sizes import growth_of
 from safefs.operations.syncing import Synced
 
 TYPE_CHECKING = False
@@ -189,7 +190,8 @@ def open_atomic(
     check_arguments(wanted, buffering, encoding, errors, newline)
     publication = Publication(handle, path, wanted, permissions, durable=durable)
     try:
-        raw = io.FileIO(publication.draft.fd, wanted.raw)
+        growth = growth_of(handle, path.shown)
+        raw = made_file(handle, path, publication.draft.fd, wanted.raw, growth)
     except BaseException:
         syscalls.close(publication.draft.fd)
         publication.discard()

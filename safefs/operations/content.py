@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from safefs.operations.sizes import Growth
+
     # Told of bytes that have been copied, before the next ones are.
     Tell = Callable[[int], object]
 
@@ -28,12 +30,26 @@ _BLOCK = 512  # what st_blocks counts, on every system
 _CANNOT = frozenset({ENOSYS, EXDEV, EINVAL, EPERM, ENOTSUP, EOPNOTSUPP})
 
 
-def copy_content(source: int, target: int, found: os.stat_result, tell: Tell | None = None) -> int:
+def copy_content(
+    source: int,
+    target: int,
+    found: os.stat_result,
+    tell: Tell | None = None,
+    growth: Growth | None = None,
+) -> int:
     """All that the source holds, both at their beginning; ``found`` is its stat. The bytes copied.
 
     A file that grows meanwhile is copied as far as it was seen to reach, or further. ``tell`` may
-    raise to end it.
+    raise to end it. ``growth``: how far the target may grow, asked before anything is copied, and
+    again piece by piece of what grows meanwhile.
     """
+    size = found.st_size
+    if growth is not None:
+        return growth.copied(size, tell, lambda told: _copy(source, target, found, told))
+    return _copy(source, target, found, tell)
+
+
+def _copy(source: int, target: int, found: os.stat_result, tell: Tell | None) -> int:
     size = found.st_size
     if size < _SMALL:
         return _copy_small(source, target, size, tell)

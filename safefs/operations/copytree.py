@@ -17,6 +17,7 @@ from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent, open_child
 from safefs.operations.removing import remove_own
 from safefs.operations.replace import refuse_existing, temporary_name
+from safefs.operations.sizes import growth_of
 from safefs.operations.traversal import Within, identity, refuse_kind, rehearse_copy
 from safefs.operations.tree import Descent
 
@@ -277,10 +278,11 @@ class Filling:
 
     def _copy_content(self, old: int, new: int, path: str, found: os.stat_result) -> int:
         job = self._job
+        growth = growth_of(self.target, path)
         if not job.surveys:
-            return copy_content(old, new, found)
+            return copy_content(old, new, found, None, growth)
         tell = job.teller(path, found.st_size, found.st_size)
-        return copy_content(old, new, found, tell)
+        return copy_content(old, new, found, tell, growth)
 
     def _linked(self, found: os.stat_result, target: int, name: str, path: str) -> bool:
         """Whether the file has been copied by another name, and has got this one too."""

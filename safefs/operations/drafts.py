@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from errno import EEXIST, ENOENT, ESTALE
 from stat import S_IFMT
@@ -13,7 +12,9 @@ from safefs.operations.content import copy_content
 from safefs.operations.files import dressed, mode_of, open_regular
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame
+from safefs.operations.rawfiles import made_file
 from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file
+from safefs.operations.sizes import growth_of
 from safefs.operations.syncing import Synced
 
 TYPE_CHECKING = False
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from safefs.kernel.handle import Handle
     from safefs.operations.files import Mode
     from safefs.operations.parent import Parent
+    from safefs.operations.sizes import Growth
     from safefs.paths import RelPath
 
 
@@ -67,11 +69,12 @@ class DraftFile:
             self._directory = _identity(syscalls.fstat(parent.fd))
             flags = NEW & ~os.O_WRONLY | os.O_RDWR
             draft = Draft(parent.fd, kept_mode(parent), default=permissions, flags=flags)
+            growth = growth_of(handle, path.shown)
             try:
                 self._written = _portrait(syscalls.fstat(draft.fd))
                 if existing is not None and mode.raw[0] in "ra":
-                    _copy_in(handle, path, draft.fd)
-                self._raw = io.FileIO(draft.fd, mode.raw)
+                    _copy_in(handle, path, draft.fd, growth)
+                self._raw = made_file(handle, path, draft.fd, mode.raw, growth)
             except BaseException:
                 draft.close()
                 raise
@@ -200,10 +203,10 @@ def open_draft(
     return DraftFile(handle, path, wanted, permissions, durable=durable)
 
 
-def _copy_in(handle: Handle, path: RelPath, target: int) -> None:
+def _copy_in(handle: Handle, path: RelPath, target: int, growth: Growth | None) -> None:
     source = open_regular(handle, path, os.O_RDONLY)
     try:
-        copy_content(source, target, syscalls.fstat(source))
+        copy_content(source, target, syscalls.fstat(source), None, growth)
     finally:
         syscalls.close(source)
 

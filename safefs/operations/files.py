@@ -12,6 +12,7 @@ from safefs.kernel import open_beneath, syscalls
 from safefs.kernel.procfs import reopened
 from safefs.operations.parent import Blame, blame, open_child
 from safefs.operations.rawfiles import raw_file
+from safefs.operations.sizes import growth_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from safefs.kernel.handle import Handle
+    from safefs.operations.sizes import Growth
     from safefs.paths import RelPath
 
 # No open blocks (a FIFO, a lease) and none takes a terminal; what is opened is looked at next.
@@ -330,25 +332,37 @@ def _read_all(fd: int, parts: list[bytes]) -> bytes:
 def write_bytes(handle: Handle, path: RelPath, data: bytes | bytearray | memoryview) -> int:
     """Write in place, as ``pathlib`` does; returns the number of bytes."""
     view = memoryview(data).cast("B")
+    growth = growth_of(handle, path.shown)
+    if growth is not None:
+        growth.expect(len(view))  # before what is there is cut
     fd = open_regular(handle, path, _WRITE | os.O_TRUNC)
     try:
         with Blame(path):
-            write_all(fd, view)
+            write_all(fd, view, growth)
     finally:
         syscalls.close(fd)
     return len(view)
 
 
-def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+def write_all(fd: int, data: bytes | bytearray | memoryview, growth: Growth | None = None) -> None:
+    """All of it, from where the file stands; refused as a whole where it may not grow so far."""
     view = memoryview(data).cast("B")
+    if growth is not None and len(view):
+        end = syscalls.lseek(fd, 0, os.SEEK_CUR) + len(view)
+        growth.run(fd, end, write_all, fd, view)
+        return
     while len(view):
         view = view[syscalls.write(fd, view) :]
 
 
 def truncate(handle: Handle, path: RelPath, length: int) -> None:
     fd = open_regular(handle, path, os.O_WRONLY)
+    growth = growth_of(handle, path.shown)
     try:
         with Blame(path):
-            syscalls.ftruncate(fd, length)
+            if growth is None:
+                syscalls.ftruncate(fd, length)
+            else:
+                growth.run(fd, length, syscalls.ftruncate, fd, length)
     finally:
         syscalls.close(fd)

@@ -36,6 +36,11 @@ class _Step:
         self.drops = drops
         self.text = text
 
+    @property
+    def writes(self) -> bool:
+        """Whether the content of a file is to be written."""
+        return self.info.kind == "file" and self.what != "update"
+
 
 class Plan:
     """The steps of a mirror, by the directory that they are in."""
@@ -127,6 +132,8 @@ class Plan:
                     self._job.bytes(where, info.size)
                 self._target.check(name, info.kind, at_top=not path)
                 step = self._step(where, old, new, name, info, found.get(name))
+                if step is not None and step.writes:
+                    self._target.check_size(where, info.size)
             except OSError as error:
                 self._fail(error, where, info.kind)
                 continue
@@ -284,7 +291,7 @@ class Mirror:
     def _totals(self) -> tuple[int, int]:
         steps = [step for _, steps in self._plan.steps for step in steps]
         removals = sum(len(names) for _, names in self._plan.removals)
-        size = sum(s.info.size for s in steps if s.info.kind == "file" and s.what != "update")
+        size = sum(step.info.size for step in steps if step.writes)
         return len(steps) + removals, size
 
     def _rehearse(self) -> None:
@@ -301,9 +308,8 @@ class Mirror:
                 job.done("remove", _join(path, name), kind)
 
     def _done(self, path: str, step: _Step, size: int) -> None:
-        written = step.info.kind == "file" and step.what != "update"
         where = _join(path, step.name)
-        self._job.done(step.what, where, step.info.kind, size if written else 0)  # type: ignore[arg-type]
+        self._job.done(step.what, where, step.info.kind, size if step.writes else 0)  # type: ignore[arg-type]
 
     def _carry_out(self, path: str, steps: list[_Step]) -> None:
         if not steps or path in self._job.lost:

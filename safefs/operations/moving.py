@@ -46,7 +46,10 @@ def _can_rename(src: Place, dst: Place) -> bool:
     """Whether a rename would leave nothing undone that the target's disk demands of what is new."""
     policy = dst.handle.policy
     within = src.handle is dst.handle
-    return within or (policy.symlinks != "never" and not policy.portable_names and dst.keeps_modes)
+    if within:
+        return True
+    asks = policy.symlinks == "never" or policy.portable_names or dst.handle.sized
+    return not asks and dst.keeps_modes
 
 
 def _renamed(src: Place, dst: Place, job: Job) -> bool:

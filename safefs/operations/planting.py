@@ -20,6 +20,7 @@ from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent
 from safefs.operations.removing import remove_own
 from safefs.operations.replace import NEW, Draft, stands_free, temporary_name
+from safefs.operations.sizes import growth_of
 from safefs.paths import RelPath, settled
 
 TYPE_CHECKING = False
@@ -177,9 +178,10 @@ class Bed:
 
     def _fill(self, fd: int, path: RelPath, chunks: Iterable[bytes], mtime_ns: int | None) -> None:
         ours = Blame(path)
+        growth = growth_of(self._handle, path.shown)
         for chunk in chunks:
             with ours:
-                write_all(fd, chunk)
+                write_all(fd, chunk, growth)
         with ours:
             if mtime_ns is not None:
                 syscalls.utime(fd, ns=(mtime_ns, mtime_ns))

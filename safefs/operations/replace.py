@@ -13,6 +13,7 @@ from safefs.operations.files import write_all
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent
 from safefs.operations.preserving import Preserved, preserved
+from safefs.operations.sizes import growth_of
 from safefs.operations.syncing import Synced
 
 TYPE_CHECKING = False
@@ -195,6 +196,7 @@ def _replace(
 ) -> None:
     """Errors of the caller's iterable pass as they are."""
     ours = Blame(parent.path)
+    growth = growth_of(handle, parent.path.shown)
     with ours:
         if owned is None or kept is None:
             draft = Draft(parent.fd, kept)
@@ -203,7 +205,7 @@ def _replace(
     try:
         for chunk in chunks:
             with ours:
-                write_all(draft.fd, chunk)
+                write_all(draft.fd, chunk, growth)
         with ours:
             draft.stamp()
             directory.file(draft.fd)

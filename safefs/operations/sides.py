@@ -26,6 +26,7 @@ from safefs.operations.files import write_all
 from safefs.operations.parent import open_child
 from safefs.operations.removing import remove_entries
 from safefs.operations.replace import Draft, is_temporary, temporary_name
+from safefs.operations.sizes import growth_of
 from safefs.operations.traversal import identity, refuse_kind
 
 TYPE_CHECKING = False
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Protocol, Self
 
     from safefs.kernel.handle import Handle
+    from safefs.operations.sizes import Growth
     from safefs.report import Kind
 
     Tell = Callable[[int], object]
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
 
         def check(self, name: str, kind: Kind, *, at_top: bool) -> None:
             """Raise what an entry that is to be made here cannot be."""
+
+        def check_size(self, name: str, size: int) -> None:
+            """Raise where a file that is to be made here would be too large."""
 
         def kept(self, info: Info) -> int:
             """The permissions that what is copied from ``info`` gets here."""
@@ -144,6 +149,9 @@ class LocalSide:
         if at_top and handle.policy.hides(os.fsencode(name)) and handle.is_root(self._top):
             raise refused(PolicyError(name, "top_level_dot_entries", "a dot entry at the top"))
 
+    def check_size(self, name: str, size: int) -> None:
+        self._place.handle.policy.check_size(name, size)
+
     def kept(self, info: Info) -> int:
         place = self._place
         most = place.directory_mode if info.kind == "directory" else place.file_mode
@@ -239,7 +247,7 @@ class LocalFolder:
     def put(self, name: str, file: BinaryIO, info: Info, tell: Tell, *, drops: bool) -> int:
         mode = info.mode & self._place.file_mode
         with Draft(self._fd, mode) as draft:
-            copied = _fill(file, draft.fd, tell)
+            copied = _fill(file, draft.fd, tell, growth_of(self._handle, name))
             finish_info(info, draft.fd)
             if drops:
                 self._replace_directory(draft.name, os.fsencode(name))
@@ -305,13 +313,13 @@ def finish_info(info: Info, fd: int) -> None:
     syscalls.utime(fd, ns=(info.atime_ns, info.mtime_ns))
 
 
-def _fill(file: BinaryIO, target: int, tell: Tell) -> int:
+def _fill(file: BinaryIO, target: int, tell: Tell, growth: Growth | None) -> int:
     if isinstance(file, io.FileIO):
         fd = file.fileno()
-        return copy_content(fd, target, syscalls.fstat(fd), tell)
+        return copy_content(fd, target, syscalls.fstat(fd), tell, growth)
     copied = 0
     while chunk := file.read(1 << 20):
-        write_all(target, chunk)
+        write_all(target, chunk, growth)
         copied += len(chunk)
         tell(len(chunk))
     return copied

@@ -77,6 +77,7 @@ def rehearse_copy(
                 job.done("create", path, "link")
                 return
             seen.add(identity(found))
+        target.policy.check_size(path, found.st_size)
         job.bytes(path, found.st_size)
         job.done("create", path, "file", found.st_size)
 

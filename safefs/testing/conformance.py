@@ -215,6 +215,11 @@ class _Reads:
         return chunk or b""
 
 
+def _fill(file: Any, size: int) -> None:
+    with file:
+        file.write(b"n" * size)
+
+
 def _cut(disk: Disk, path: str) -> None:
     with disk.open(path, "ab", buffering=0) as file:
         file.truncate(0)
@@ -883,6 +888,34 @@ class DiskConformance:
                 assert not subject.exists(path)
             with subject.scoped("sub") as scoped, pytest.raises(PolicyError):
                 scoped.get("b.tar.gz")
+
+    def test_a_file_grows_to_its_largest_size_and_no_further(self, writable: Disk) -> None:
+        writable.put("large", b"l" * 9)
+        writes: dict[str, Callable[[Disk, int], object]] = {
+            "put": lambda disk, size: disk.put("new", b"n" * size),
+            "write_stream": lambda disk, size: disk.write_stream("new", [b"n"] * size),
+            "append": lambda disk, size: disk.append("empty", b"n" * size),
+            "prepend": lambda disk, size: disk.prepend("empty", b"n" * size),
+            "open to write": lambda disk, size: _fill(disk.open("empty", "wb"), size),
+            "open to append": lambda disk, size: _fill(disk.open("empty", "ab"), size),
+            "open atomically": lambda disk, size: _fill(disk.open("new", "wb", atomic=True), size),
+            "copy": lambda disk, size: disk.copy("large" if size > 8 else "empty", "new"),
+        }
+        with writable.with_policy(Policy(max_file_size=8)) as subject:
+            for name, write in writes.items():
+                before = tree(writable)
+                with pytest.raises(PolicyError) as caught:
+                    write(subject, 9)
+                assert caught.value.rule == "max_file_size", name
+                assert tree(writable) == before, name
+                write(subject, 8)
+                writable.delete("new", missing_ok=True)
+                writable.put("empty", b"")
+            assert subject.get("large") == b"l" * 9
+            with subject.open("large", "r+b") as file:
+                file.write(b"n" * 9)
+                file.truncate(8)
+            subject.append("empty", b"n" * 8)
 
     def test_with_policy_allows_what_both_allow(self, filled: Disk) -> None:
         with filled.with_policy(Policy(portable_names=True)) as narrow:
