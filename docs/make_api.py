@@ -24,6 +24,8 @@ CLASSES = (
     ("Progress", "progress", ""),
     ("Step", "report", ""),
     ("TreeReport", "report", ""),
+    ("Explanation", "explanation", ""),
+    ("PathStep", "explanation", ""),
     ("Stat", "drivers/base", "As of `os.stat_result`."),
     ("Watcher", "watch/watcher", ""),
     ("Change", "watch/changes", ""),
@@ -35,6 +37,8 @@ CLASSES = (
 MADE_ELSEWHERE = (
     "Change",
     "DiskPath",
+    "Explanation",
+    "PathStep",
     "Progress",
     "Resync",
     "RootGone",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from safefs.diskpath import DiskPath
     from safefs.drivers.base import Stat
     from safefs.drivers.locking import Lock
+    from safefs.explanation import Explanation, PathStep
     from safefs.progress import Progress
     from safefs.report import Step, TreeReport
     from safefs.root import Root
@@ -50,11 +51,13 @@ __all__ = [
     "Disk",
     "DiskPath",
     "EscapeError",
+    "Explanation",
     "InvalidPathError",
     "Lock",
     "LockTimeoutError",
     "LockUnavailableError",
     "MissingFolderError",
+    "PathStep",
     "Policy",
     "PolicyError",
     "PreconditionError",
@@ -83,7 +86,9 @@ _LAZY = {
     "Change": "safefs.watch",
     "Disk": "safefs.disk",
     "DiskPath": "safefs.diskpath",
+    "Explanation": "safefs.explanation",
     "Lock": "safefs.drivers.locking",
+    "PathStep": "safefs.explanation",
     "Progress": "safefs.progress",
     "Resync": "safefs.watch",
     "Root": "safefs.root",

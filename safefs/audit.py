@@ -9,7 +9,8 @@ Events, for a hook set with ``sys.addaudithook`` (PEP 578):
 ``safefs.denied`` (path, rule, component, disk, operation)
     for each refusal: the caller's path, why it was refused, the component that decided, or None,
     the name of the disk, or None where it has none or is not known yet, and what was called, as in
-    ``Disk.get``. Nothing about the outside is in it.
+    ``Disk.get``. Nothing about the outside is in it. ``Disk.explain`` refuses nothing, and
+    what it foretells is no event.
 
 The logger says the same at level INFO on one line, and its record has those five as attributes:
 ``record.path``, ``record.rule``, ``record.component``, ``record.disk``, ``record.operation``.
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     Refusal = TypeVar("Refusal", EscapeError, InvalidPathError, PolicyError)
 
 
+_FORETELLS = ".explain"  # what is called so refuses nothing
 _OPTIMIZED = 1  # inspect.CO_OPTIMIZED: the code of a function, whose variables are no dict
 
 
@@ -36,6 +38,8 @@ def refused(error: Refusal) -> Refusal:
     """Report a refusal and hand it back, for ``raise refused(EscapeError(...))``."""
     path, rule, component = _facts(error)
     disk, operation = _origin()
+    if operation is not None and operation.endswith(_FORETELLS):
+        return error
     sys.audit("safefs.denied", path, rule, component, disk, operation)
     facts = {
         "path": path,

@@ -31,7 +31,7 @@ from safefs.drivers.locking import (
     refuse_without,
 )
 from safefs.drivers.transfer import End
-from safefs.errors import InvalidPathError
+from safefs.errors import EscapeError, InvalidPathError
 from safefs.operations.atomic import check_atomic
 from safefs.operations.conditions import Condition, algorithm_of, digest_tag
 from safefs.operations.files import Mode, check_arguments
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from safefs.drivers.base import Driver, Kind, Stat
     from safefs.drivers.content import Content
     from safefs.drivers.locking import Locks
+    from safefs.explanation import Explanation, Operation
     from safefs.integrations.fsspec import DiskFileSystem
     from safefs.operations.job import OnError
     from safefs.progress import Listener
@@ -328,6 +329,31 @@ class Disk:
         from safefs.integrations.fsspec import file_system_of
 
         return file_system_of(self)
+
+    def explain(self, path: AnyPath, operation: Operation = "read") -> Explanation:
+        """What would become of an operation, step by step, and which rule decides.
+
+        Nothing is done for it, no content is read, nothing beyond the disk is looked at or named,
+        and no refusal is reported to ``safefs.audit``. ``operation`` is one of ``"read"``
+        (``get``), ``"write"``, ``"append"`` and ``"create"`` (``open`` in the modes ``"w"``,
+        ``"a"`` and ``"x"``, in place), ``"list"`` (``files``) and ``"remove"`` (``delete``).
+
+        It is what would be now: what others change meanwhile, it cannot know. Nor what only the
+        attempt can tell, as that the device is full or its medium bad, or that another holds a
+        lease. OSError (ENOTSUP) on a system without O_PATH, ``ValueError`` for another operation.
+        """
+        from safefs.explanation import OPERATIONS
+        from safefs.operations.explaining import explained
+
+        if operation not in OPERATIONS:
+            raise ValueError(f"operation is one of {', '.join(OPERATIONS)}; not {operation!r}")
+        try:
+            where = self._path(path)
+        except EscapeError as error:
+            return explained(error.filename, operation, error)
+        except InvalidPathError as error:
+            return explained(error.path, operation, error)
+        return self._driver.explain(where, operation)
 
     # Reading
 

@@ -685,6 +685,31 @@ def test_an_archive_that_is_none_is_one_line(sh: Shell, tree: Path, home: Path) 
     assert "music:c.tar: leads out: path leaves" in sh.fails("extract", "music:c.tar", "music:new")
 
 
+# -- explain -----------------------------------------------------------------------------------
+
+
+def test_explain_says_what_would_happen_and_exits_by_it(
+    sh: Shell, tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sh("explain", "documents:a/b.txt") == (
+        "read a/b.txt: allowed\n  a: directory which is a\n  b.txt: file which is a/b.txt\n"
+    )
+    assert sh.json("explain", "documents:new", "--operation", "create")["place"] == "new"
+    assert main(["explain", "documents:out"]) == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out == (
+        "read out: refused by '..' above the root\n"
+        "  out: symlink to ../secret\n"
+        "  ..: directory ('..' above the root)\n"
+        "  EscapeError (EACCES): path leaves the root ('..' above the root)\n"
+    )
+    assert main(["--read-only", "explain", "documents:e.txt", "--operation=write", "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert (said["disk"], said["rule"], said["allowed"]) == ("documents", "read_only", False)
+    assert "invalid choice" in sh.fails("explain", "documents:", "--operation", "x", status=2)
+
+
 # -- read-only ---------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ DOCUMENTS = (
     "docs/fsspec.md",
     "docs/locks.md",
     "docs/pathlib.md",
+    "docs/policy.md",
     "docs/trees.md",
     "docs/watching.md",
 )

@@ -6,9 +6,10 @@ import stat
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from safefs.cli.arguments import Command, add_nothing, add_places
+from safefs.cli.arguments import Command, add_nothing, add_place, add_places
 from safefs.cli.places import TEMP, Place, each_named, naming, on_disk, opened_storage, shown
-from safefs.cli.printing import say, say_all, say_json, say_table, size_of, time_of
+from safefs.cli.printing import FAILED, say, say_all, say_json, say_table, size_of, time_of
+from safefs.explanation import OPERATIONS
 
 if TYPE_CHECKING:
     import argparse
@@ -197,6 +198,29 @@ def _usage(storage: Storage, place: Place) -> int:
         return sum(seen.size for seen in found if seen.kind == "file")
 
 
+def _explain(arguments: argparse.Namespace) -> int:
+    place = arguments.place
+    with opened_storage(arguments) as storage:
+        found = storage.disk(place.disk).explain(place.path, arguments.operation)
+    if arguments.json:
+        say_json({"disk": place.disk, **found.as_json()})
+    else:
+        say_all(str(found).splitlines())
+    return 0 if found.allowed else FAILED
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Exit status: 0 if it would be done, 1 if not."
+    parser.add_argument(
+        "--operation",
+        metavar="WORD",
+        choices=OPERATIONS,
+        default="read",
+        help=f"one of {', '.join(OPERATIONS)} (default: read)",
+    )
+    add_place(parser, "place")
+
+
 def _add_ls(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-l", dest="long", action="store_true", help="mode, size and time as well")
     parser.add_argument("-R", dest="recursive", action="store_true", help="and all beneath")
@@ -209,5 +233,6 @@ COMMANDS = (
     Command("tree", _tree, "draw a directory and all beneath it", add_places),
     Command("find", _find, "list every file beneath a directory", add_places),
     Command("stat", _stat, "say what is known of an entry", add_places),
+    Command("explain", _explain, "say what would become of reading, and why", _add_explain),
     Command("du", _du, "add up the sizes of files", add_places),
 )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from safefs.archive.members import Place
     from safefs.drivers.locking import Locks
+    from safefs.explanation import Explanation, Operation
     from safefs.operations.conditions import Condition
     from safefs.operations.files import Mode
     from safefs.operations.harvesting import Produce
@@ -331,6 +332,9 @@ class Driver(Protocol):
 
     def harvest(self, path: RelPath) -> Iterator[Produce]:
         """What there is at a path, and beneath it: each directory before what is in it, sorted."""
+
+    def explain(self, path: RelPath, operation: Operation) -> Explanation:
+        """What would become of an operation, without doing it."""
 
     def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
         """A driver of its own, on this directory or one beneath it, as ``Root.subroot``.

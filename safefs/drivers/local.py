@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from safefs.drivers.locking import Locks
+    from safefs.explanation import Explanation, Operation
     from safefs.operations.conditions import Condition
     from safefs.operations.harvesting import Produce
     from safefs.policy import Policy
@@ -270,6 +271,11 @@ class LocalDriver:
 
     def _most(self) -> int:
         return 0o777 if self._file_mode is None else self._file_mode
+
+    def explain(self, path: RelPath, operation: Operation) -> Explanation:
+        from safefs.operations.explaining import explain  # few programs ask
+
+        return explain(self._root._handle, path, operation)  # noqa: SLF001  (one object)
 
     def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
         self.policy.check(path, writes=False)  # subroot asks only what resolving it asks

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
     from safefs.drivers.locking import Locks
+    from safefs.explanation import Explanation, Operation, PathStep, StepKind
     from safefs.operations.conditions import Condition
     from safefs.operations.files import Mode
     from safefs.operations.harvesting import Produce
@@ -416,11 +417,15 @@ class MemoryDriver:
                 raise _error(ENOTEMPTY, path)
             place.directory.drop(place.name)
 
+    def _removable(self, path: RelPath) -> _Place:
+        place, node = self._existing(path)
+        if isinstance(node, _Directory):
+            raise _error(EISDIR, path)
+        return place
+
     def remove(self, path: RelPath) -> None:
         with self._lock:
-            place, node = self._existing(path)
-            if isinstance(node, _Directory):
-                raise _error(EISDIR, path)
+            place = self._removable(path)
             place.directory.drop(place.name)
 
     def remove_tree(self, path: RelPath, job: Job | None = None) -> None:
@@ -553,6 +558,49 @@ class MemoryDriver:
         twin.locks = self.locks
         return twin
 
+    def explain(self, path: RelPath, operation: Operation) -> Explanation:
+        from safefs.operations.explaining import explained  # few programs ask
+
+        with self._lock:
+            self._check_open()
+            steps = tuple(self._way(path))
+            try:
+                self._rehearse(path, operation)
+            except OSError as error:
+                return explained(path.shown, operation, error, steps)
+        place = (steps[-1].place or "") if steps else ""
+        return explained(path.shown, operation, None, steps, place)
+
+    def _rehearse(self, path: RelPath, operation: Operation) -> None:
+        """Raise what the operation would."""
+        if operation == "read":
+            self._file(path)
+        elif operation == "list":
+            if self._directory(path).removed:
+                raise _error(ENOENT, path)
+        elif operation == "remove":
+            self._removable(path)
+        else:
+            self._openable(path, {"write": "w", "append": "a", "create": "x"}[operation])
+
+    def _way(self, path: RelPath) -> Iterator[PathStep]:
+        from safefs.explanation import PathStep
+        from safefs.operations.explaining import missed, rule_of
+
+        node: _Node = self._root
+        where: list[bytes] = []
+        for name in path.names:
+            if name == b".":
+                continue
+            try:
+                node = self._step(node, name, path)
+            except OSError as error:
+                yield PathStep(os.fsdecode(name), missed(error), rule=rule_of(error))
+                return
+            where = where[:-1] if name == b".." else [*where, name]
+            kind: StepKind = "directory" if isinstance(node, _Directory) else "file"
+            yield PathStep(os.fsdecode(name), kind, os.fsdecode(b"/".join(where)))
+
     def close(self) -> None:
         self._closed = True
 
@@ -681,12 +729,15 @@ class MemoryDriver:
             raise _error(EISDIR, path)
         return place
 
-    def _created(self, path: RelPath, permissions: int, action: str) -> _File:
+    def _openable(self, path: RelPath, action: str) -> _Place:
         self._check_open()
         self.policy.check(path, writes=True, adds=True)
         if action == "x" and self._is_taken(path):
             raise _error(EEXIST, path)
-        place = self._replaceable(path, replaces=action == "w")
+        return self._replaceable(path, replaces=action == "w")
+
+    def _created(self, path: RelPath, permissions: int, action: str) -> _File:
+        place = self._openable(path, action)
         if place.node is None:
             place.directory.add(place.name, _File(S_IFREG | permissions))
         return cast("_File", place.node)

@@ -45,3 +45,17 @@ def reopened(fd: int, flags: int) -> int | None:
         return syscalls.open(str(fd), flags & ~(os.O_NOFOLLOW | os.O_CREAT), dir_fd=proc)
     finally:
         syscalls.close(proc)
+
+
+def permits(fd: int, access: int) -> bool | None:
+    """Whether the system would let us: the bits are those of access(2). None without procfs.
+
+    Nothing is opened for it: it is asked of the descriptor, also one that is O_PATH.
+    """
+    proc = proc_fds()
+    if proc is None:
+        return None
+    try:
+        return syscalls.access(str(fd), access, dir_fd=proc, effective_ids=True)
+    finally:
+        syscalls.close(proc)

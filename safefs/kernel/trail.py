@@ -48,6 +48,11 @@ class Trail:
         """How many directories beneath the top; 0 at the top itself."""
         return len(self._fds)
 
+    @property
+    def names(self) -> tuple[str | bytes, ...]:
+        """By which names one has come from the top."""
+        return tuple(self._names)
+
     def push(self, fd: int, name: str | bytes) -> None:
         """Stand in this directory, opened by this name beneath the last; the trail closes it."""
         self._fds.append(fd)

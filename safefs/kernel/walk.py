@@ -19,8 +19,23 @@ from safefs.kernel.trail import Moved, Trail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from safefs.kernel.handle import Handle
     from safefs.paths import RelPath
+
+    class Observer(Protocol):
+        """Who is told of the way, and has no say in it."""
+
+        def at(self, trail: Trail, name: bytes, left: int, *, dots: bool) -> None:
+            """A component, before anything is done; ``left`` are to follow it."""
+
+        def linked(self, target: bytes, left: int) -> None:
+            """It is a link, which has not been judged yet."""
+
+        def reached(self, fd: int) -> None:
+            """It has been opened, and no rule was against it."""
+
 
 MAX_LINKS = 40  # MAXSYMLINKS in linux/namei.h
 MAX_REPLACED = 1000  # times that what stands under a name may change while the walk looks at it
@@ -34,14 +49,16 @@ _PROC_ROOT_INO = 1  # its links (self, mounts) are ordinary ones; those deeper d
 _IS_LINK = frozenset({ELOOP, EMLINK, ENOTDIR, 79 if os.uname().sysname == "NetBSD" else ELOOP})
 
 
-def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> int:
+def open_beneath(
+    handle: Handle, path: RelPath, flags: int, mode: int = 0, told: Observer | None = None
+) -> int:
     """What openat2 with RESOLVE_BENEATH would open, or raise."""
     if len(path.raw) >= PATH_MAX:
         raise _os_error(ENAMETOOLONG)
     for _ in range(_STARTS):
         trail = Trail(handle.fd, syscalls.DIRECTORY)
         try:
-            return _walk(handle, path, flags | os.O_CLOEXEC, mode, trail)
+            return _walk(handle, path, flags | os.O_CLOEXEC, mode, trail, told)
         except Moved:
             continue
         finally:
@@ -49,7 +66,9 @@ def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> in
     raise Moved
 
 
-def _walk(handle: Handle, path: RelPath, flags: int, mode: int, trail: Trail) -> int:
+def _walk(
+    handle: Handle, path: RelPath, flags: int, mode: int, trail: Trail, told: Observer | None
+) -> int:
     """One long function, as it is one thought.
 
     ``pending`` is what is still to be walked, the next component last. ``dots`` says that the path
@@ -61,6 +80,8 @@ def _walk(handle: Handle, path: RelPath, flags: int, mode: int, trail: Trail) ->
     links = replaced = 0
     while pending:
         name = pending.pop()
+        if told is not None:
+            told.at(trail, name, len(pending), dots=dots)
         if name == b"..":
             if not trail.depth:
                 raise _escape(path, name, EscapeError.ABOVE_ROOT)
@@ -82,6 +103,8 @@ def _walk(handle: Handle, path: RelPath, flags: int, mode: int, trail: Trail) ->
             fd, target = _open_last(trail.fd, name, wanted, mode, follow=follow)
         if fd >= 0:
             _check_mount(handle, fd)
+            if told is not None:
+                told.reached(fd)
             if last:
                 return fd
             trail.push(fd, name)
@@ -95,6 +118,8 @@ def _walk(handle: Handle, path: RelPath, flags: int, mode: int, trail: Trail) ->
         links += 1
         if links > MAX_LINKS:
             raise _os_error(ELOOP)
+        if told is not None:
+            told.linked(target, len(pending))
         _check_link(handle, path, trail.fd, name, target)
         if target[:1] == b"/":
             target = _beneath_root(handle, path, name, target)
