@@ -154,6 +154,37 @@ def test_nothing_is_synchronised_unasked(disk: Disk, calls: Calls) -> None:
     assert not calls.named("fsync")
 
 
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO])
+def test_a_file_system_that_lets_no_time_be_set_takes_files_all_the_same(
+    disk: Disk, scratch: Scratch, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The time is set for its fineness alone; an error of the drive is one."""
+
+    def timeless(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    def put() -> None:
+        disk.put("a", "new")
+
+    def write() -> None:
+        with disk.open("b", "wb", atomic=True) as file:
+            file.write(b"new")
+
+    def commit() -> None:
+        with disk.fs.transaction, disk.fs.open("/c", "wb") as file:
+            file.write(b"new")
+
+    monkeypatch.setattr(syscalls, "utime", timeless)
+    for act, name in ((put, "a"), (write, "b"), (commit, "c")):
+        if number == errno.EIO:
+            with pytest.raises(OSError, match="Input/output"):
+                act()
+            assert disk.missing(name)
+        else:
+            act()
+            assert disk.get(name) == b"new"
+
+
 @pytest.mark.parametrize("how", DURABLY)
 def test_content_that_cannot_be_synchronised_is_given_up(
     how: str, disk: Disk, scratch: Scratch, monkeypatch: pytest.MonkeyPatch

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from errno import EEXIST, ENOENT, ESTALE
 from stat import S_IFMT
-from time import time_ns
 
 from safefs.kernel import syscalls
 from safefs.operations.content import copy_content
@@ -13,7 +12,7 @@ from safefs.operations.files import dressed, mode_of, open_regular
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame
 from safefs.operations.rawfiles import made_file
-from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file
+from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file, stamp
 from safefs.operations.sizes import growth_of
 from safefs.operations.syncing import Synced
 
@@ -100,8 +99,7 @@ class DraftFile:
             with Blame(self._path):
                 if not self._file.closed:
                     self._file.flush()
-                    now = time_ns()  # see Draft.stamp
-                    syscalls.utime(self._file.fileno(), ns=(now, now))
+                    stamp(self._file.fileno())
                     if self._durable:
                         syscalls.fsync(self._file.fileno())
                     self._written = _portrait(syscalls.fstat(self._file.fileno()))

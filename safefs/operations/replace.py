@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from errno import EEXIST, EINVAL, EISDIR
+from errno import EEXIST, EINVAL, EISDIR, ENOSYS, ENOTSUP, EOPNOTSUPP, EPERM
 from stat import S_IMODE, S_ISDIR, S_ISREG
 from time import time_ns
 
@@ -32,6 +32,7 @@ NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _AS_IF = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _ATTEMPTS = 16  # of 64 random bits; more than one means that someone is guessing
 _OWNERS_ONLY = 0o600
+_TIMELESS = frozenset({EPERM, ENOSYS, EOPNOTSUPP, ENOTSUP})
 _PERMISSIONS = 0o777  # set-id bits are not carried over to content that someone else wrote
 
 
@@ -54,6 +55,19 @@ def is_temporary(name: str) -> bool:
         and name.endswith(_SUFFIX)
         and not digits.strip("0123456789abcdef")
     )
+
+
+def stamp(fd: int) -> None:
+    """Give a file the time of now by the fine clock: what ``conditions.etag`` counts on.
+
+    Some file systems, of FUSE and the network, let no time be set. Theirs is then the time.
+    """
+    now = time_ns()
+    try:
+        syscalls.utime(fd, ns=(now, now))
+    except OSError as error:
+        if error.errno not in _TIMELESS:
+            raise
 
 
 class Draft:
@@ -99,9 +113,8 @@ class Draft:
         return self._name
 
     def stamp(self) -> None:
-        """Give it the time of now by the fine clock: what ``conditions.etag`` counts on."""
-        now = time_ns()
-        syscalls.utime(self.fd, ns=(now, now))
+        """See the function."""
+        stamp(self.fd)
 
     def publish(self, name: bytes, *, replace: bool = True) -> None:
         """Give the file its name, in one step.
