@@ -354,6 +354,32 @@ def test_holes_are_not_filled(root: Root, top: Path) -> None:
     assert told[-1].bytes == told[-1].total_bytes
 
 
+@pytest.mark.parametrize("cut", [100, 1 << 20, (5 << 20) + 3])
+@pytest.mark.parametrize("moment", ["SEEK_DATA", "SEEK_HOLE"])
+def test_a_file_with_holes_that_is_cut_short_meanwhile_is_not_filled_up_with_zeros(
+    root: Root, top: Path, monkeypatch: pytest.MonkeyPatch, cut: int, moment: str
+) -> None:
+    with (top / "t" / "sparse").open("wb") as file:
+        file.write(b"a")
+        for at in (4 << 20, 8 << 20):
+            file.seek(at)
+            file.write(b"m" * (2 << 20))
+    real = syscalls.lseek
+
+    def cutting(fd: int, at: int, how: int) -> int:
+        if how == getattr(os, moment) and at >= 4 << 20:
+            os.truncate(top / "t" / "sparse", cut)
+        return real(fd, at, how)
+
+    monkeypatch.setattr(syscalls, "lseek", cutting)
+    monkeypatch.setattr(syscalls, "clone", lambda *_: -errno.EOPNOTSUPP)
+    root.copy("t/sparse", "single")
+    assert (top / "t" / "sparse").stat().st_size == cut
+    # What was copied before it was cut stays; beyond that there is nothing.
+    assert (top / "single").stat().st_size in (cut, 4096, 6 << 20)
+    assert (top / "single").read_bytes()[:cut] == (top / "t" / "sparse").read_bytes()
+
+
 def test_a_policy_without_links_refuses_a_tree_with_one_or_leaves_it_out(top: Path) -> None:
     with Root(top, policy=Policy(symlinks="never")) as root:
         with pytest.raises(PolicyError):

@@ -39,9 +39,10 @@ def copy_content(
 ) -> int:
     """All that the source holds, both at their beginning; ``found`` is its stat. The bytes copied.
 
-    A file that grows meanwhile is copied as far as it was seen to reach, or further. ``tell`` may
-    raise to end it. ``growth``: how far the target may grow, asked before anything is copied, and
-    again piece by piece of what grows meanwhile.
+    A file that grows meanwhile is copied as far as it was seen to reach, or further; one that is
+    cut short meanwhile as far as it then reaches. ``tell`` may raise to end it. ``growth``: how far
+    the target may grow, asked before anything is copied, and again piece by piece of what grows
+    meanwhile.
     """
     size = found.st_size
     if growth is not None:
@@ -122,10 +123,10 @@ def _copy_with_holes(source: int, target: int, size: int, tell: Tell | None) -> 
         return None
     end = 0
     while end < size:
-        begin = _next_data(source, end)
-        if begin is None:
+        begin = _next(source, end, os.SEEK_DATA)
+        stop = None if begin is None else _next(source, begin, os.SEEK_HOLE)
+        if begin is None or stop is None:
             break
-        stop = syscalls.lseek(source, begin, os.SEEK_HOLE)
         if begin == 0 and stop >= size:
             syscalls.lseek(source, 0, os.SEEK_SET)
             return None  # no holes, or a file system that does not know
@@ -137,7 +138,8 @@ def _copy_with_holes(source: int, target: int, size: int, tell: Tell | None) -> 
         end = begin + copied
         if end < stop:
             break  # cut short by another
-    size = max(size, end)
+    # Another may have cut it short: it is no longer than it is now, and what was copied of it.
+    size = max(end, min(size, syscalls.fstat(source).st_size))
     if tell is not None and size > end:
         tell(size - end)
     syscalls.ftruncate(target, size)
@@ -150,10 +152,10 @@ def _copy_stretch(source: int, target: int, length: int, tell: Tell | None) -> i
     return copied + _copy_pieces(source, target, tell, length - copied)
 
 
-def _next_data(fd: int, at: int) -> int | None:
-    """Where data begins, from there on; None where there is none any more."""
+def _next(fd: int, at: int, what: int) -> int | None:
+    """Where data, or a hole, begins from there on; None where the file has come to its end."""
     try:
-        return syscalls.lseek(fd, at, os.SEEK_DATA)
+        return syscalls.lseek(fd, at, what)
     except OSError as error:
         if error.errno == ENXIO:
             return None
