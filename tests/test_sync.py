@@ -19,7 +19,7 @@ from safefs.operations import sides
 from safefs.policy import Policy
 from safefs.testing import planting
 from safefs.testing.strategies import trees
-from tests.attackers import exchanging
+from tests.attackers import NOBODY, exchanging, in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -484,3 +484,121 @@ def test_what_cannot_be_compared_leaves_nothing_open(
     with pytest.raises(PermissionError):
         two[0].sync_to(two[1], checksum=True)
     assert [file.closed for file in opened] == [True]
+
+
+# -- as a user whom permissions stop ---------------------------------------------------------------
+
+
+@pytest.fixture
+def given_up(scratch: Scratch) -> Iterator[Path]:
+    """A directory for somebody who is not root, and may be reached by him."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    for path in (scratch.root, *scratch.root.parents):
+        if len(path.parts) < 3:
+            break
+        if path.stat().st_mode & 0o055 != 0o055:
+            path.chmod(path.stat().st_mode | 0o055)
+    scratch.root.chmod(0o777)
+    yield scratch.root
+    for path in sorted(scratch.root.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755)
+
+
+def _mirrored(top: Path, prepare: Callable[[], None], **keywords: Any) -> list[tuple[str, ...]]:
+    """The steps of two runs after the first, each as another user; asserts that both are alike."""
+
+    def mirroring() -> list[tuple[str, ...]]:
+        with Disk(top / "one", create=True) as one, Disk(top / "other", create=True) as other:
+            for name in ("d/f", "d/gone", "e/deep/er/f"):
+                one.put(name, name)
+            one.sync_to(other)
+            prepare()
+            first = one.sync_to(other, delete=True, **keywords)
+            assert one.sync_to(other, delete=True, **keywords).steps == ()
+            assert not list((top / "other").rglob(".safefs-*"))
+            assert portrait(top / "other", links=False) == portrait(top / "one", links=False)
+            return [tuple(step) for step in first.steps]
+
+    return in_child(mirroring, uid=NOBODY)
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+def test_a_target_that_nobody_may_read_gets_its_mode_again(given_up: Path, checksum: bool) -> None:
+    def prepare() -> None:
+        (given_up / "other/d/f").chmod(0)
+
+    step = ("replace" if checksum else "update", "d/f", "file")
+    assert _mirrored(given_up, prepare, checksum=checksum) == [step]
+
+
+def test_a_target_directory_that_may_not_be_written_to_is_worked_in(given_up: Path) -> None:
+    def prepare() -> None:
+        (given_up / "one/d/gone").unlink()
+        (given_up / "one/d/new").write_text("new")
+        for side in ("one", "other"):
+            (given_up / side / "d").chmod(0o555)
+
+    steps = [("create", "d/new", "file"), ("remove", "d/gone", "file")]
+    assert [step for step in _mirrored(given_up, prepare) if step[1] != "d"] == steps
+
+
+def test_a_directory_that_holds_one_that_may_not_be_written_to_gives_way(given_up: Path) -> None:
+    def prepare() -> None:
+        (given_up / "one/e/deep/er/f").unlink()
+        for name in ("e/deep/er", "e/deep", "e"):
+            (given_up / "one" / name).rmdir()
+        (given_up / "one/e").write_text("a file now")
+        (given_up / "other/e/deep/er").chmod(0o555)
+        (given_up / "other/e/deep").chmod(0o555)
+
+    assert _mirrored(given_up, prepare) == [("replace", "e", "file")]
+
+
+def test_a_directory_that_may_not_even_be_read_gives_way(given_up: Path) -> None:
+    def prepare() -> None:
+        (given_up / "one/e/deep/er/f").unlink()
+        for name in ("e/deep/er", "e/deep", "e"):
+            (given_up / "one" / name).rmdir()
+        (given_up / "one/e").symlink_to("d")
+        for name in ("e/deep/er", "e/deep", "e"):
+            (given_up / "other" / name).chmod(0)
+
+    assert _mirrored(given_up, prepare) == [("replace", "e", "symlink")]
+
+
+def test_the_mode_of_a_directory_is_as_it_was_where_the_work_in_it_failed(given_up: Path) -> None:
+    def failing() -> tuple[int | None, str]:
+        with (
+            Disk(given_up / "one", create=True) as one,
+            Disk(given_up / "other", create=True) as other,
+        ):
+            one.put("d/f", "f")
+            one.sync_to(other)
+            one.put("d/new", "new")
+            (given_up / "other/d").chmod(0o555)
+            (given_up / "one/d/new").chmod(0)
+            with pytest.raises(PermissionError) as caught:
+                one.sync_to(other)
+            return caught.value.errno, oct((given_up / "other/d").stat().st_mode)
+
+    assert in_child(failing, uid=NOBODY) == (errno.EACCES, "0o40555")
+
+
+def test_what_of_a_directory_cannot_go_keeps_its_name(given_up: Path) -> None:
+    """Somebody else's files in a directory of his: nobody but root can remove those."""
+    (given_up / "other/e/theirs").mkdir(parents=True)
+    (given_up / "other/e/theirs/f").write_text("f")
+    for path in ("other", "other/e"):
+        os.chown(given_up / path, NOBODY, NOBODY)
+
+    def failing() -> tuple[int | None, list[str], list[str]]:
+        with Disk(given_up / "one", create=True) as one, Disk(given_up / "other") as other:
+            one.put("e", "a file")
+            with pytest.raises(PermissionError) as caught:
+                one.sync_to(other, delete=True)
+            left = sorted(os.listdir(given_up / "other")), os.listdir(given_up / "other/e")
+            return caught.value.errno, *left
+
+    assert in_child(failing, uid=NOBODY) == (errno.EACCES, ["e"], ["theirs"])

@@ -86,6 +86,9 @@ class DriverFolder:
     def link_text(self, name: str) -> str:
         return self._driver.readlink(self._at(name))
 
+    def open_up(self) -> None:
+        """A driver says itself what may be done."""
+
     def make_directory(self, name: str, *, replaces: bool) -> None:
         if replaces:
             self._driver.remove(self._at(name))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from errno import EINVAL, EISDIR, ENXIO
 from os import strerror
 
-from safefs.errors import PolicyError
+from safefs.errors import PolicyError, SafefsError
 from safefs.operations.job import WholeError
 
 TYPE_CHECKING = False
@@ -195,7 +195,13 @@ class Plan:
         if not self._job.checksum:
             return info.mtime_ns != there.mtime_ns
         assert new is not None
-        with old.open(name)[0] as one, new.open(name)[0] as other:
+        try:
+            mine = new.open(name)[0]
+        except SafefsError:
+            raise
+        except PermissionError:
+            return True  # whatever it holds, what takes its place holds what the source does
+        with mine as other, old.open(name)[0] as one:
             while True:
                 piece = one.read(_PIECE)
                 if piece != other.read(_PIECE):
@@ -316,6 +322,8 @@ class Mirror:
             return
         try:
             with self._source.folder(path) as old, self._target.folder(path) as new:
+                if any(step.what != "update" for step in steps):
+                    new.open_up()
                 for step in steps:
                     try:
                         size = self._act(path, old, new, step)
@@ -356,6 +364,7 @@ class Mirror:
 
     def _remove(self, path: str, names: list[tuple[str, Kind]]) -> None:
         with self._target.folder(path) as folder:
+            folder.open_up()
             for name, kind in names:
                 where = _join(path, name)
                 try:

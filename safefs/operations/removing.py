@@ -11,6 +11,7 @@ from safefs.operations.job import Job, whereabouts
 from safefs.operations.parent import Blame, Parent, open_child
 from safefs.operations.traversal import rehearse_removal
 from safefs.operations.tree import Descent
+from safefs.operations.unlocking import unlock, unlock_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def remove_entries(handle: Handle, top: int, job: Job | None = None) -> None:
 
 
 def remove_own(handle: Handle, top: int) -> None:
-    """``remove_entries`` of a copy that has the permissions of its source already.
+    """``remove_entries``, also where directories keep their owner from removing what is in them.
 
-    Those of a directory may keep its owner from removing what is in it.
+    A copy has the permissions of its source already; what is replaced has what it was given.
     """
     try:
         remove_entries(handle, top)
@@ -84,14 +85,16 @@ def _unlock(handle: Handle, top: int) -> None:
                 if pending:
                     descent.up()
                 continue
-            descent.enter(pending[-1].pop())
+            name = pending[-1].pop()
+            unlock_entry(handle, descent.fd, name, S_IRWXU)
+            descent.enter(name)
             pending.append(_opened_up(descent))
     finally:
         descent.close()
 
 
 def _opened_up(descent: Descent) -> list[str]:
-    syscalls.fchmod(descent.fd, S_IRWXU)
+    unlock(descent.fd, S_IRWXU)
     return [name for name, is_dir in descent.read() if is_dir]
 
 

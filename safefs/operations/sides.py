@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 from errno import EINVAL, ENOSYS
-from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
+from stat import S_IMODE, S_IRUSR, S_IRWXU, S_ISDIR, S_ISLNK, S_ISREG, S_IWUSR, S_IXUSR
 
 from safefs.audit import refused
 from safefs.errors import PolicyError
@@ -24,10 +24,11 @@ from safefs.operations.copytree import (
 )
 from safefs.operations.files import write_all
 from safefs.operations.parent import open_child
-from safefs.operations.removing import remove_entries
+from safefs.operations.removing import remove_own
 from safefs.operations.replace import Draft, is_temporary, temporary_name
 from safefs.operations.sizes import growth_of
 from safefs.operations.traversal import identity, refuse_kind
+from safefs.operations.unlocking import unlock, unlock_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ if TYPE_CHECKING:
             """A regular file, to read, and what it is."""
 
         def link_text(self, name: str) -> str: ...
+
+        def open_up(self) -> None:
+            """Let its owner change what is in it until it is left, whatever its mode."""
 
         def make_directory(self, name: str, *, replaces: bool) -> None: ...
 
@@ -161,12 +165,13 @@ class LocalSide:
 class LocalFolder:
     """An open directory."""
 
-    __slots__ = ("_fd", "_handle", "_owned", "_place")
+    __slots__ = ("_fd", "_handle", "_mode", "_owned", "_place")
 
     def __init__(self, place: Place, fd: int, *, owned: bool) -> None:
         self._place = place
         self._handle: Handle = place.handle
         self._fd = fd
+        self._mode: int | None = None  # what it is to have again when it is left
         self._owned = owned
 
     def identity(self) -> object:
@@ -199,6 +204,9 @@ class LocalFolder:
 
     def link_text(self, name: str) -> str:
         return link_text(self._fd, name)
+
+    def open_up(self) -> None:
+        self._mode = unlock(self._fd, S_IWUSR | S_IXUSR)
 
     def make_directory(self, name: str, *, replaces: bool) -> None:
         if not replaces:
@@ -265,13 +273,18 @@ class LocalFolder:
             return
         if error:
             raise OSError(error, os.strerror(error))
-        self.remove(os.fsdecode(draft), "directory")
+        try:
+            self.remove(os.fsdecode(draft), "directory")
+        except BaseException:
+            # What is left of it gets its name back, for whoever tries again.
+            syscalls.rename_exchange(self._fd, draft, name)
+            raise
 
     def settle(self, name: str | None, info: Info) -> None:
         if name is None:
             self._settle(self._fd, info, self._place.directory_mode)
             return
-        fd = open_file(self._handle, self._fd, name)
+        fd = self._open_unlocked(name)
         try:
             found = syscalls.fstat(fd)
             refuse_irregular(found, name)
@@ -279,6 +292,15 @@ class LocalFolder:
             self._settle(fd, info, self._place.file_mode)
         finally:
             syscalls.close(fd)
+
+    def _open_unlocked(self, name: str) -> int:
+        """A file that is to get another mode, whatever it has now."""
+        try:
+            return open_file(self._handle, self._fd, name)
+        except PermissionError:
+            if not unlock_entry(self._handle, self._fd, name, S_IRUSR):
+                raise
+            return open_file(self._handle, self._fd, name)
 
     def _settle(self, fd: int, info: Info, most: int) -> None:
         syscalls.fchmod(fd, info.mode & most)
@@ -288,9 +310,14 @@ class LocalFolder:
         if kind != "directory":
             syscalls.unlink(name, dir_fd=self._fd)
             return
-        fd = open_child(self._handle, self._fd, name, syscalls.LISTING)
         try:
-            remove_entries(self._handle, fd)
+            fd = open_child(self._handle, self._fd, name, syscalls.LISTING)
+        except PermissionError:
+            if not unlock_entry(self._handle, self._fd, name, S_IRWXU):
+                raise
+            fd = open_child(self._handle, self._fd, name, syscalls.LISTING)
+        try:
+            remove_own(self._handle, fd)
         finally:
             syscalls.close(fd)
         syscalls.rmdir(name, dir_fd=self._fd)
@@ -304,9 +331,17 @@ class LocalFolder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._owned:
-            self._owned = False
-            syscalls.close(self._fd)
+        mode, self._mode = self._mode, None
+        try:
+            if mode is not None:
+                syscalls.fchmod(self._fd, mode)
+        except OSError:
+            if error is None:
+                raise
+        finally:
+            if self._owned:
+                self._owned = False
+                syscalls.close(self._fd)
 
 
 def finish_info(info: Info, fd: int) -> None:
