@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -642,6 +643,71 @@ def test_a_get_replaces_a_local_file_as_a_whole(home: Path, tmp_path: Path) -> N
     assert local.read_text() == "new"
     assert local.stat().st_mode & 0o777 == 0o640
     assert main(["get", "documents:a.txt", os.devnull]) == 0
+
+
+def _tar_of(path: Path, *names: str) -> None:
+    with tarfile.open(path, "w") as tar:
+        for number, name in enumerate(names):
+            info = tarfile.TarInfo(name)
+            info.size = 1
+            tar.addfile(info, io.BytesIO(str(number).encode()))
+
+
+@pytest.mark.parametrize(
+    ("flag", "enough", "limit"),
+    [("--max-entries", 2, "entries"), ("--max-bytes", 40_000_000, "bytes")],
+)
+def test_extract_within_a_budget(
+    sh: Shell, documents: Path, flag: str, enough: int, limit: str
+) -> None:
+    with tarfile.open(documents / "a.tar", "w") as tar:
+        for name in ("a", "b"):
+            info = tarfile.TarInfo(name)
+            info.size = 20_000_000
+            tar.addfile(info, io.BytesIO(bytes(info.size)))
+    said = sh.fails("extract", flag, str(enough - 1), "documents:a.tar", "documents:new")
+    assert f"more than the budget of {enough - 1} ({limit})" in said
+    assert not (documents / "new").exists()
+    sh("extract", flag, str(enough), "documents:a.tar", "documents:new")
+    assert sorted(os.listdir(documents / "new")) == ["a", "b"]
+    sh.fails("extract", flag, "0", "documents:a.tar", "documents:other", status=2)
+
+
+def test_extract_what_shrank_a_lot(sh: Shell, documents: Path) -> None:
+    with tarfile.open(documents / "a.tar.gz", "w:gz") as tar:
+        info = tarfile.TarInfo("zeros")
+        info.size = 20 << 20
+        tar.addfile(info, io.BytesIO(bytes(info.size)))
+    assert "(ratio)" in sh.fails("extract", "documents:a.tar.gz", "documents:new")
+    sh("extract", "--max-ratio", "2000", "documents:a.tar.gz", "documents:new")
+    assert (documents / "new/zeros").stat().st_size == info.size
+
+
+def test_extract_in_part_over_what_is_there(sh: Shell, documents: Path) -> None:
+    _tar_of(documents / "a.tar", "a", "b", "b")
+    (documents / "new").mkdir()
+    (documents / "new/b").write_text("old")
+    assert "--partial" in sh.fails("extract", "--overwrite", "documents:a.tar", "documents:new")
+    assert "--partial" in sh.fails("extract", "-n", "--partial", "documents:a.tar", "documents:new")
+    assert "exists" in sh.fails("extract", "--partial", "documents:a.tar", "documents:new")
+    assert (documents / "new/a").read_text() == "0"
+    assert (documents / "new/b").read_text() == "old"
+    words = "--partial", "--overwrite", "--last"
+    sh("extract", *words, "documents:a.tar", "documents:new")
+    assert (documents / "new/b").read_text() == "2"
+
+
+def test_extract_goes_on_behind_what_is_refused(
+    sh: Shell, documents: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _tar_of(documents / "a.tar", "a", "../x", "a\\b", "z")
+    assert main(("extract", "--keep-going", "documents:a.tar", "documents:new")) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, second = err.splitlines()
+    assert first.startswith("safefs: documents:a.tar: ../x: path leaves the root")
+    assert "backslash" in second
+    assert sorted(os.listdir(documents / "new")) == ["a", "z"]
 
 
 def test_archive_and_extract(

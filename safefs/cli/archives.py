@@ -6,9 +6,10 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from safefs.cli.arguments import Command, add_place, add_places
+from safefs.budget import Budget
+from safefs.cli.arguments import Command, add_place, add_places, many
 from safefs.cli.places import beneath_disk, naming, on_disk, opened_storage
-from safefs.cli.printing import say_all, say_json
+from safefs.cli.printing import FAILED, complain, reason_of, say_all, say_json
 from safefs.cli.trees import add_dry_run
 
 if TYPE_CHECKING:
@@ -22,14 +23,43 @@ _EPOCH = "SOURCE_DATE_EPOCH"  # of reproducible-builds.org: the time that all me
 
 
 def _extract(arguments: argparse.Namespace) -> int:
+    dry_run, partial, overwrite = arguments.dry_run, arguments.partial, arguments.overwrite
+    if overwrite and not partial:
+        raise ValueError("--overwrite goes with --partial: what gave way could not be given back")
+    if dry_run and partial:
+        raise ValueError("--dry-run is of the whole, and goes without --partial")
+    refused: list[OSError | ValueError] = []
     with opened_storage(arguments) as storage:
         archive = beneath_disk(storage, arguments.archive)
         into = on_disk(storage, arguments.into)
-        dry_run = arguments.dry_run
         with naming(arguments.archive, arguments.into), _naming_members(arguments.archive):
-            report = into.disk.extract(archive, into, dry_run=dry_run)
+            report = into.disk.extract(
+                archive,
+                into,
+                budget=_budget(arguments),
+                partial=partial,
+                overwrite=overwrite,
+                duplicates="last" if arguments.last else "refuse",
+                dry_run=dry_run,
+                on_error=refused.append if arguments.keep_going else None,
+            )
     _say(arguments, report, each=arguments.verbose or dry_run)
-    return 0
+    for error in refused:
+        complain(f"{arguments.archive}: {reason_of(error)}")
+    return FAILED if refused else 0
+
+
+def _budget(arguments: argparse.Namespace) -> Budget:
+    """The usual limits, but for those that were given."""
+    from safefs.archive.limits import DEFAULT_BUDGET as USUAL
+
+    return Budget(
+        entries=arguments.max_entries or USUAL.entries,
+        bytes=arguments.max_bytes or USUAL.bytes,
+        ratio=arguments.max_ratio or USUAL.ratio,
+        depth=USUAL.depth,
+        path_length=USUAL.path_length,
+    )
 
 
 @contextmanager
@@ -87,8 +117,19 @@ def _say(arguments: argparse.Namespace, report: TreeReport, *, each: bool) -> No
 
 
 def _add_extract(parser: argparse.ArgumentParser) -> None:
+    flag = parser.add_argument
     _add_verbose(parser)
     add_dry_run(parser)
+    flag("--partial", action="store_true", help="each member at once; what fails leaves the others")
+    flag("--overwrite", action="store_true", help="with --partial: replace files that exist")
+    flag("--last", action="store_true", help="of members of one name the last, as after tar -r")
+    flag("--keep-going", action="store_true", help="leave out members that are refused")
+    for name, what in (
+        ("entries", "an archive of more entries"),
+        ("bytes", "what comes to more bytes"),
+        ("ratio", "what swells to more than so many times its size"),
+    ):
+        flag(f"--max-{name}", metavar="N", type=many, help=f"refuse {what}")
     add_place(parser, "archive")
     add_place(parser, "into")
 
