@@ -339,8 +339,11 @@ def test_rm_can_be_rehearsed(sh: Shell, tree: Path) -> None:
     assert (tree / "a" / "b.txt").exists()
     assert "No such file" in sh.fails("rm", "-n", "documents:none")
     assert sh.fails("rm", "-n", "documents:a") == sh.fails("rm", "documents:a")
+    file = {"action": "remove", "place": "documents:e.txt", "kind": "file"}
+    assert sh.json("rm", "-n", "documents:e.txt") == [file]
+    assert sh.json("rm", "-r", "-n", "documents:a", "documents:e.txt")[-1] == file
     rows = sh.json("rm", "-r", "-n", "documents:a")
-    assert {"action": "remove", "path": "documents:a/b.txt", "kind": "file"} in rows
+    assert {"action": "remove", "place": "documents:a/b.txt", "kind": "file"} in rows
 
 
 def test_sync_makes_one_directory_like_another(sh: Shell, tree: Path, home: Path) -> None:
@@ -354,7 +357,7 @@ def test_sync_makes_one_directory_like_another(sh: Shell, tree: Path, home: Path
     expected = "remove  music:copy/more\n"
     assert sh("sync", "-n", "--delete", "--checksum", "documents:a", "music:copy") == expected
     rows = sh.json("sync", "--delete", "documents:a", "music:copy")
-    assert rows == [{"action": "remove", "path": "music:copy/more", "kind": "file"}]
+    assert rows == [{"action": "remove", "place": "music:copy/more", "kind": "file"}]
     assert "budget of 1 (entries)" in sh.fails(
         "sync", "--max-entries", "1", "documents:", "music:all"
     )
@@ -485,6 +488,13 @@ def test_an_unknown_option_points_to_the_help_of_its_command(argv: list[str], sh
     assert sh.fails(*argv, status=2) == "unrecognized arguments: -x (see safefs ls --help)"
 
 
+@pytest.mark.parametrize("argv", [["--max", "5", "a:", "b:"], ["a:", "--max", "5", "b:"]])
+def test_an_unknown_option_is_told_of_before_its_value(argv: list[str], sh: Shell) -> None:
+    assert sh.fails("sync", *argv, status=2).startswith("unrecognized arguments: --max (see")
+    assert "'5' is no place" in sh.fails("sync", "5", "b:", status=2)
+    assert "'5' is no place" in sh.fails("rm", "a:x", "5", status=2)
+
+
 @pytest.mark.parametrize("command", ["ls", "rm", "mkdir", "put", "get", "cp", "mv"])
 def test_each_command_says_what_a_place_is(command: str, sh: Shell) -> None:
     assert "documents:reports/a.csv" in sh(command, "--help")
@@ -526,6 +536,22 @@ def test_interrupted(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("safefs.storage.Storage.disk", interrupt)
     assert main(["ls", "documents:"]) == 130
+
+
+def test_interrupted_while_it_is_being_imported() -> None:
+    program = """if True:
+        import sys
+        from importlib.abc import MetaPathFinder
+        class Interrupted(MetaPathFinder):
+            def find_spec(self, name, path=None, target=None):
+                if name == "safefs.cli":
+                    raise KeyboardInterrupt
+        sys.meta_path.insert(0, Interrupted())
+        from safefs.__main__ import run
+        sys.exit(run())
+        """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def _start(*argv: str, **options: Any) -> subprocess.Popen[bytes]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from safefs import __version__
 from safefs.cli import archives, changing, itself, looking, sweeping, trees, watching
-from safefs.cli.arguments import Parser
+from safefs.cli.arguments import Parser, misread
 from safefs.cli.printing import (
     BROKEN_PIPE,
     FAILED,
@@ -48,7 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments, unknown = parser.parse_known_args(argv)
         if unknown:
-            arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+            options = [text for text in unknown if text[:1] == "-"]
+            arguments.parser.error(f"unrecognized arguments: {' '.join(options or unknown)}")
+        for reason in misread(arguments):
+            arguments.parser.error(reason)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else USAGE
     if arguments.command is None:

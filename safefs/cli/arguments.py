@@ -9,8 +9,10 @@ from safefs.cli.places import place_of_text
 from safefs.cli.printing import USAGE, complain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import NoReturn
+
+    from safefs.cli.places import Place
 
 
 _MOST = 100_000  # of what is counted on the command line
@@ -25,16 +27,40 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(USAGE)
 
 
+class Misread(NamedTuple):
+    """What stands where a place should: to be told of when all arguments are known.
+
+    By itself argparse would first object to the value of an option that it does not know.
+    """
+
+    reason: str
+
+
+def _place(text: str) -> Place | Misread:
+    try:
+        return place_of_text(text)
+    except argparse.ArgumentTypeError as error:
+        return Misread(str(error))
+
+
+def misread(arguments: argparse.Namespace) -> Iterator[str]:
+    """Why each argument that should be a place is none."""
+    for value in vars(arguments).values():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, Misread):
+                yield each.reason
+
+
 def add_nothing(_: argparse.ArgumentParser) -> None:
     pass
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("places", metavar="PLACE", nargs="+", type=place_of_text, help=_PLACE_HELP)
+    parser.add_argument("places", metavar="PLACE", nargs="+", type=_place, help=_PLACE_HELP)
 
 
 def add_place(parser: argparse.ArgumentParser, name: str) -> None:
-    parser.add_argument(name, metavar=name.upper(), type=place_of_text, help=_PLACE_HELP)
+    parser.add_argument(name, metavar=name.upper(), type=_place, help=_PLACE_HELP)
 
 
 def add_two(parser: argparse.ArgumentParser) -> None:

@@ -22,8 +22,8 @@ from safefs.cli.places import (
     place_of,
     plain_name,
 )
-from safefs.cli.printing import complain, input_stream, output_stream, say
-from safefs.cli.trees import Steps, add_dry_run, say_steps
+from safefs.cli.printing import complain, input_stream, output_stream
+from safefs.cli.trees import Steps, add_dry_run, rows_of, say_rows
 from safefs.errors import SameFileError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
+    from safefs.cli.trees import Row
     from safefs.diskpath import DiskPath
     from safefs.storage import Storage
 
@@ -154,24 +155,36 @@ def _moved(source: DiskPath, target: DiskPath) -> str:
 
 
 def _rm(arguments: argparse.Namespace) -> int:
+    rows: list[Row] = []
+
+    def remove(place: Place) -> None:
+        found = _remove(storage, place, arguments)
+        if arguments.json:
+            rows.extend(found)  # of all places, for it is one value
+        elif arguments.dry_run:
+            say_rows(found, as_json=False)
+
     with opened_storage(arguments) as storage:
-        return keep_going(arguments.places, lambda place: _remove(storage, place, arguments))
+        status = keep_going(arguments.places, remove)
+    if arguments.json and arguments.dry_run:
+        say_rows(rows, as_json=True)
+    return status
 
 
-def _remove(storage: Storage, place: Place, arguments: argparse.Namespace) -> None:
+def _remove(storage: Storage, place: Place, arguments: argparse.Namespace) -> list[Row]:
+    """What was removed, or in a dry run would be."""
     path, dry_run = beneath_disk(storage, place), arguments.dry_run
     with naming(place):
         if arguments.recursive and path.lstat().kind == "directory":
             with progress_bar() as progress:
                 report = path.disk.delete_directory(path, dry_run=dry_run, progress=progress)
-            if dry_run:
-                say_steps(Steps(place, path), report, as_json=arguments.json)
-        elif dry_run:
-            if path.lstat().kind == "directory":  # as the real run will say
-                raise IsADirectoryError(EISDIR, os.strerror(EISDIR), path.as_posix())
-            say(f"remove  {place}")
-        else:
+            return rows_of(Steps(place, path), report)
+        kind = path.lstat().kind
+        if not dry_run:
             path.unlink()
+        elif kind == "directory":  # as the real run will say
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR), path.as_posix())
+    return [("remove", str(place), kind)]
 
 
 def _mkdir(arguments: argparse.Namespace) -> int:

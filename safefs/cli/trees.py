@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from safefs.diskpath import DiskPath
     from safefs.report import TreeReport
 
+    Row = tuple[str, str, str]  # what is done, to which place, of which kind
+
 
 class Steps(NamedTuple):
     """Where the steps of a report are, for people."""
@@ -25,11 +27,14 @@ class Steps(NamedTuple):
     path: DiskPath
 
 
-def say_steps(where: Steps, report: TreeReport, *, as_json: bool) -> None:
+def rows_of(where: Steps, report: TreeReport) -> list[Row]:
+    return [(step.action, _full(where, step.path), step.kind) for step in report.steps]
+
+
+def say_rows(rows: list[Row], *, as_json: bool) -> None:
     """One line for each step of a dry run: what would become of which place."""
-    rows = [(step.action, _full(where, step.path), step.kind) for step in report.steps]
     if as_json:
-        say_json([{"action": a, "path": p, "kind": k} for a, p, k in rows])
+        say_json([{"action": a, "place": p, "kind": k} for a, p, k in rows])
     else:
         say_all(f"{action}  {path}" for action, path, _ in rows)
 
@@ -53,7 +58,7 @@ def _sync(arguments: argparse.Namespace) -> int:
                 progress=progress,
             )
         if arguments.dry_run or arguments.json:
-            say_steps(Steps(arguments.target, target), report, as_json=arguments.json)
+            say_rows(rows_of(Steps(arguments.target, target), report), as_json=arguments.json)
     return 0
 
 
