@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from safefs import Disk, Lock, LockTimeoutError, PreconditionError, Storage
-from safefs.drivers.locking import LockDirectory
+from safefs.drivers.locking import LockDirectory, LockMemory, holding
 from safefs.errors import PolicyError, UnsafeFolderError
 from safefs.kernel import syscalls
 from safefs.operations import locks
@@ -21,6 +21,8 @@ from safefs.operations import locks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from safefs.drivers.locking import Taken
 
 
 @pytest.fixture
@@ -279,6 +281,36 @@ def test_a_change_while_the_source_is_read_is_noticed(disk: Disk) -> None:
     with pytest.raises(PreconditionError):
         disk.put("f", source(), if_match=disk.etag("f"))
     assert disk.get("f") == b"another's"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("report", "REPORT"), ("\u00e9", "e\u0301"), ("stra\u00dfe", "STRASSE")]
+)
+def test_two_spellings_that_some_take_for_one_name_have_one_lock(one: str, other: str) -> None:
+    """In a directory that ignores case they are one file, of which an update could be lost."""
+    taken: list[str] = []
+
+    class Place(LockMemory):
+        def take(self, key: str, *, shared: bool, timeout: float | None) -> Taken | None:
+            taken.append(key)
+            return super().take(key, shared=shared, timeout=timeout)
+
+    hold = holding(Place())
+    for name in (one, other, *(f"another {number}" for number in range(20))):
+        with hold(1, 2, os.fsencode(name)):
+            pass
+    assert taken[0] == taken[1]
+    assert len(set(taken)) > 10
+
+
+def test_a_folder_for_locks_that_cannot_be_used_is_told_from_the_file(tmp_path: Path) -> None:
+    with Disk(tmp_path / "disk", create=True, locks=tmp_path / "none" / "locks") as disk:
+        disk.put("a", "old")
+        version = disk.etag("a")
+        with pytest.raises(FileNotFoundError, match="folder for locks, which if_match needs"):
+            disk.put("a", "new", if_match=version)
+        assert disk.get("a") == b"old"
+        assert disk.sweep(older_than=-60) == []
 
 
 def test_a_condition_holds_for_no_link(disk: Disk, tmp_path: Path) -> None:

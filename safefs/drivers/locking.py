@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import unicodedata
 import weakref
 from contextlib import contextmanager
 from errno import EDEADLK
 from typing import TYPE_CHECKING, Protocol
 
-from safefs.errors import LockTimeoutError, LockUnavailableError
+from safefs.errors import LockTimeoutError, LockUnavailableError, SafefsError
 from safefs.kernel import syscalls
 from safefs.operations import locks
 from safefs.paths import RelPath, encode
@@ -222,8 +223,15 @@ def holding(place: Locks) -> Callable[[int, int, bytes], Any]:
 
     @contextmanager
     def hold(dev: int, ino: int, name: bytes) -> Iterator[None]:
-        stripe = _digest(b"%d %d" % (dev, ino), name).digest()[0] % _STRIPES
-        taken = place.take(f"replace-{stripe:02x}", shared=False, timeout=None)
+        stripe = _digest(b"%d %d" % (dev, ino), _folded(name)).digest()[0] % _STRIPES
+        try:
+            taken = place.take(f"replace-{stripe:02x}", shared=False, timeout=None)
+        except SafefsError:
+            raise  # it says of itself which folder it is about
+        except OSError as error:
+            # It will bear the path that is to be replaced, which has nothing wrong with it.
+            reason = f"the folder for locks, which if_match needs: {error.strerror}"
+            raise OSError(error.errno, reason) from error
         try:
             yield
         finally:
@@ -231,6 +239,15 @@ def holding(place: Locks) -> Callable[[int, int, bytes], Any]:
                 taken.release()
 
     return hold
+
+
+def _folded(name: bytes) -> bytes:
+    """The same for all spellings that a file system may take for one name.
+
+    Where it does not, two files have one lock, as those have whose digests begin alike.
+    """
+    text = unicodedata.normalize("NFD", os.fsdecode(name))
+    return unicodedata.normalize("NFD", text.casefold()).encode("utf-8", "surrogatepass")
 
 
 def _digest(one: bytes, other: bytes) -> hashlib._Hash:
