@@ -435,8 +435,8 @@ class Disk:
     ) -> IO[Any]:
         """A file object as of the builtin ``open``; text is UTF-8 unless ``encoding`` says other.
 
-        Writes in place, follows a link inside and makes no parents; ``put`` does otherwise. What is
-        no regular file is refused and never waited for.
+        Writes in place, follows a link inside and makes no parents, ``atomic`` or not; ``put`` does
+        otherwise. What is no regular file is refused and never waited for.
 
         ``atomic``, with ``"w"`` or ``"x"``: what is written takes its name when the file is closed,
         as a whole, and replaces a link in the last place. A ``with`` block that is left by an
@@ -848,6 +848,7 @@ class Disk:
         followed, sparse files with their holes. ``target`` appears whole or not at all, and under
         the rules of its own disk. What exists there is ``FileExistsError``, a tree into itself
         EINVAL, a FIFO, socket or device ENXIO, and a link ``PolicyError`` on a disk without links.
+        A ``target`` that ends in no name, as the disk itself, is EINVAL: ``sync_to`` fills it.
 
         on_error
             Is given the ``OSError`` of each entry that cannot be copied, with its path; the entry
@@ -856,7 +857,7 @@ class Disk:
             A callable that is given a ``Progress`` after each entry, or a callback of fsspec.
         budget
             What goes beyond is one ``BudgetError``, before anything is changed, or with nothing
-            copied where the tree has grown meanwhile.
+            copied where the tree has grown meanwhile. None is no limit (``extract`` has some).
         dry_run
             Changes nothing; the report is that of the real run, as far as looking can tell.
         hard_links

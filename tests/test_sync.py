@@ -210,7 +210,7 @@ def test_what_stands_in_the_way_is_removed_last_and_only_where_asked(
     _lay(scratch.root, f="new", z="new")
     _lay(target, f__deep__x="old", more="old")
     before = portrait(target)
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(IsADirectoryError, match="gives way only with delete"):
         two[0].sync_to(two[1])
     assert portrait(target) == before
     errors: list[OSError] = []

@@ -175,7 +175,7 @@ class Plan:
             return _Step("create", name, info, text=text)
         if there.kind == "directory":
             if not self._delete:
-                raise OSError(EISDIR, strerror(EISDIR))
+                raise OSError(EISDIR, f"{strerror(EISDIR)}, which gives way only with delete")
             return _Step("replace", name, info, drops=True, text=text)
         if there.kind != info.kind:
             return _Step("replace", name, info, text=text)
