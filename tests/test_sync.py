@@ -124,6 +124,21 @@ def test_a_tree_is_carried_through_memory_and_back(
         memory.move_tree("c", other / "moved")
         assert portrait(target / "moved") == before
         assert memory.all_files() == memory.directories("a") == []
+        if before:
+            other.move_tree("moved", memory / "taken")
+            assert not (target / "moved").exists()
+            memory.copy_tree("taken", other / "returned")
+            assert portrait(target / "returned") == before
+
+
+def test_two_names_of_a_file_are_moved_to_memory(scratch: Scratch) -> None:
+    """The first that goes changes the other, which is the same file as before."""
+    with Disk(scratch.root) as disk, Disk._over(MemoryDriver()) as memory:
+        disk.put("t/a", b"x")
+        os.link(scratch.root / "t" / "a", scratch.root / "t" / "b")
+        disk.move_tree("t", memory / "t")
+        assert disk.missing("t")
+        assert memory.files("t") == ["t/a", "t/b"]
 
 
 @pytest.fixture

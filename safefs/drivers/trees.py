@@ -153,8 +153,11 @@ def _with_parent(act: Act, here: End, there: End, job: Job, *, itself: bool = Fa
 # Where a driver stands for more than this machine
 
 
-def _copy_between(here: End, there: End, job: Job) -> dict[str, Info]:
-    """By way of a directory with a temporary name; what was copied, by its path."""
+def _copy_between(here: End, there: End, job: Job, *, moves: bool = False) -> dict[str, Info]:
+    """By way of a directory with a temporary name; what was copied, by its path.
+
+    ``moves``: its versions are to be compared with those that the driver tells afterwards.
+    """
     job.at = whereabouts(here.path.text)
     driver = there.driver
     with Blame(here.path, there.path):
@@ -166,7 +169,8 @@ def _copy_between(here: End, there: End, job: Job) -> dict[str, Info]:
             driver.stat(RelPath(above, there.path.shown))
         refuse_within(source, there)
         with ExitStack() as held:
-            mirror = Mirror(_side(here, held), DriverSide(driver, draft), job, delete=False)
+            side = DriverSide(here.driver, here.path) if moves else _side(here, held)
+            mirror = Mirror(side, DriverSide(driver, draft), job, delete=False)
             mirror.plan(exists=False)
             if job.dry_run:
                 mirror.run()
@@ -206,7 +210,7 @@ def _move_between(here: End, there: End, job: Job) -> None:
         return
     if set(here.path.names) <= {b"."}:
         raise OSError(EINVAL, "this is the root of the disk", here.path.shown)
-    infos = _copy_between(here, there, job)
+    infos = _copy_between(here, there, job, moves=True)
     if job.dry_run:
         return
     try:
