@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from safefs.errors import ConfigError, EscapeError, UnsafeFolderError
 from safefs.folders import NAMES, TEMP
-from safefs.policy import Policy
+from safefs.policy import FIELDS, Policy
 from safefs.root import Root
 from safefs.settings import Settings
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 FILE = "safefs.toml"
 _VARIABLE = "XDG_CONFIG_HOME"
 
-_RIGHTS = Policy.__slots__
+_RIGHTS = FIELDS
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _LONGEST_NAME = 64
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from safefs.audit import refused
 from safefs.errors import PolicyError
 from safefs.paths import unportable
+from safefs.rules import PathRules, Rules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
+    from collections.abc import Iterable
     from typing import Any, Literal, NoReturn
 
     from safefs.paths import RelPath
@@ -26,9 +28,12 @@ _WORDS = {
     "hard_links": _PERMISSIONS,
     "special_files": _PERMISSIONS,
     "top_level_dot_entries": _PERMISSIONS,
+    "denied": ("refuse", "missing"),
 }
 _LIMITS = ("max_path_length", "max_file_size")
-_FIELDS = (*_FLAGS, *_WORDS, *_LIMITS)
+_PATTERNS = ("deny", "allow")
+FIELDS = (*_FLAGS, *_WORDS, *_LIMITS, *_PATTERNS)  # what a configuration may set
+_FIELDS = (*FIELDS, "above")
 
 
 class Policy:
@@ -63,6 +68,26 @@ class Policy:
         ``"allow"``, or ``"refuse"``: entries directly beneath the root whose name begins with a
         dot are refused, by whatever path they are reached, and are in no listing. This is how the
         ``home`` disk leaves ``.ssh`` and ``.bashrc`` to the programs that own them.
+    deny
+        Patterns as in gitignore(5), on the path from the disk's root: what matches, and all beneath
+        it, is in no listing and is not read, changed, made, moved or removed, by whatever path it
+        is reached: through a link inside the disk or ``..``, and whatever the case and the Unicode
+        normalisation of its name. A directory that holds what is denied, or would at its new place,
+        is not removed, renamed or replaced. A regular file that has a denied name too (a hard link)
+        is not read or changed by its other names. That is known of names beneath this root; where
+        the root lies in a disk that denies, a file with names elsewhere counts as denied. Short
+        names (``SECRET~1``) of FAT and NTFS, and a directory that is mounted twice, are not seen
+        through.
+    allow
+        Patterns likewise, or None: only what matches, and all beneath it, is there, in its exact
+        spelling. Directories that may lead to it can be listed and made. ``deny`` goes before it.
+        A slash at the end of a pattern, here and above, says nothing.
+    denied
+        How reading what is denied is answered: ``"refuse"`` by ``PolicyError``; ``"missing"`` as if
+        it did not exist. Making it is refused in both cases.
+    above
+        The rules of the disks that this one was narrowed from (``safefs.rules.PathRules``), which
+        hold as well. Set by narrowing.
     max_path_length
         The most bytes that a path may have, as it is spelled by the caller; None for what the
         system takes.
@@ -76,8 +101,9 @@ class Policy:
     for a type, a field does not have.
     """
 
-    __slots__ = _FIELDS
+    __slots__ = (*_FIELDS, "_rules")
 
+    _rules: Rules | None
     read_only: bool
     append_only: bool
     symlinks: Symlinks
@@ -86,8 +112,12 @@ class Policy:
     same_filesystem: bool
     portable_names: bool
     top_level_dot_entries: Permission
+    denied: Literal["refuse", "missing"]
     max_path_length: int | None
     max_file_size: int | None
+    deny: tuple[str, ...]
+    allow: tuple[str, ...] | None
+    above: tuple[PathRules, ...]
 
     def __init__(
         self,
@@ -100,8 +130,12 @@ class Policy:
         same_filesystem: bool = False,
         portable_names: bool = False,
         top_level_dot_entries: Permission = "allow",
+        denied: Literal["refuse", "missing"] = "refuse",
         max_path_length: int | None = None,
         max_file_size: int | None = None,
+        deny: Iterable[str] = (),
+        allow: Iterable[str] | None = None,
+        above: Iterable[PathRules] = (),
     ) -> None:
         store = object.__setattr__
         store(self, "read_only", _flag("read_only", read_only))
@@ -113,8 +147,35 @@ class Policy:
         store(self, "portable_names", _flag("portable_names", portable_names))
         words = _word("top_level_dot_entries", top_level_dot_entries)
         store(self, "top_level_dot_entries", words)
+        store(self, "denied", _word("denied", denied))
         store(self, "max_path_length", _limit("max_path_length", max_path_length))
         store(self, "max_file_size", _limit("max_file_size", max_file_size))
+        if deny == () and allow is None:
+            store(self, "deny", ())
+            store(self, "allow", None)
+        else:
+            self._store_patterns(deny, allow)
+        store(self, "above", tuple(above))
+        store(self, "_rules", self._compiled())
+
+    def _store_patterns(self, deny: Iterable[str], allow: Iterable[str] | None) -> None:
+        from safefs.gitignore import check_contradiction, checked  # most have no patterns
+
+        object.__setattr__(self, "deny", checked("deny", deny))
+        object.__setattr__(self, "allow", None if allow is None else checked("allow", allow))
+        check_contradiction(self.deny, self.allow)
+
+    def _compiled(self) -> Rules | None:
+        layers = [each for each in (PathRules("", self.deny, self.allow), *self.above) if each]
+        dots = self.top_level_dot_entries == "refuse"
+        if not layers and not dots:
+            return None
+        return Rules(layers, dots=dots, missing=self.denied == "missing")
+
+    @property
+    def rules(self) -> Rules | None:
+        """What decides on names, or None where every name is allowed."""
+        return self._rules
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Policy is frozen; use .replace({name}=...)")
@@ -144,24 +205,34 @@ class Policy:
 
     def narrowed(self, other: Policy) -> Policy:
         """What both policies allow: never more than either."""
-        return Policy(
-            **{
-                field: _stricter(field, getattr(self, field), getattr(other, field))
-                for field in _FIELDS
-            }
-        )
+        kept = {
+            field: _stricter(field, getattr(self, field), getattr(other, field))
+            for field in (*_FLAGS, *_WORDS, *_LIMITS)
+        }
+        return Policy(**kept, **_joined({*self._layers(), *other._layers()}))
 
-    def beneath(self, path: RelPath, *, is_root: bool) -> Policy:
-        """The policy of a root on a directory of this one, which is reached by this path.
+    def _layers(self) -> tuple[PathRules, ...]:
+        return (PathRules("", self.deny, self.allow), *self.above)
 
-        It allows what this one allows there: a limit of lengths is what the path has left of it,
-        and the rule of dot entries belongs to the top and stays with it.
+    def beneath(self, path: RelPath, place: bytes) -> Policy:
+        """The policy of a root on a directory of this one: ``place`` is its true path from here.
+
+        It allows what this one allows there: a limit of lengths is what ``path`` has left of it, by
+        which it was reached, and the rule of dot entries belongs to the top and stays with it.
         """
         left = self.max_path_length
         if left is not None and path.raw.strip(b"./"):
             left = max(0, left - len(path.raw.rstrip(b"/")) - 1)
-        dots = self.top_level_dot_entries if is_root else "allow"
-        return self.replace(max_path_length=left, top_level_dot_entries=dots)
+        kept = self.replace(max_path_length=left)
+        if not place or self._rules is None:
+            return kept
+        layers = {each.beneath(os.fsdecode(place)) for each in self._layers()}
+        return kept.replace(top_level_dot_entries="allow", **_joined(layers))
+
+    @property
+    def lies_beneath(self) -> bool:
+        """Whether the rules of a disk hold here of which this root is a part."""
+        return any(each.at for each in self.above)
 
     @property
     def is_checked(self) -> bool:
@@ -204,6 +275,11 @@ class Policy:
         if self.hard_links == "refuse" and found.st_nlink > 1 and S_ISREG(found.st_mode):
             raise refused(PolicyError(shown, "hard_links", "the file has another name"))
 
+    @staticmethod
+    def alias(shown: str | bytes) -> PolicyError:
+        """The refusal, to be raised, of a file that has a denied name beside the one asked for."""
+        return refused(PolicyError(shown, "deny", "it has another name, which is denied"))
+
     def check_kind(self, shown: str | bytes, mode: int) -> None:
         """Refuse what is no file, directory or link: called before it is opened."""
         if not (S_ISREG(mode) or S_ISDIR(mode) or S_ISLNK(mode)):
@@ -220,13 +296,16 @@ class Policy:
         if self.hard_links == "refuse":
             raise refused(PolicyError(shown, "hard_links", "a file has one name here"))
 
-    def hides(self, name: bytes) -> bool:
-        """Whether an entry of this name, directly beneath the root, is refused."""
-        return name[:1] == b"." and self.top_level_dot_entries == "refuse"
-
 
 def _restore(fields: dict[str, Any]) -> Policy:
     return Policy(**fields)
+
+
+def _joined(layers: set[PathRules]) -> dict[str, Any]:
+    """The fields that hold these rules, the same for the same."""
+    left = sorted((each for each in layers if each), key=PathRules.order)
+    own = left.pop(0) if left and not left[0].at else PathRules()
+    return {"deny": own.deny, "allow": own.allow, "above": tuple(left)}
 
 
 def _stricter(field: str, one: Any, other: Any) -> Any:

@@ -8,6 +8,7 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 from safefs.errors import EscapeError, InvalidPathError, PolicyError
 from safefs.kernel import open_beneath, syscalls
 from safefs.kernel.handle import Closed, Handle
+from safefs.kernel.reached import place_of_fd
 from safefs.operations import atomic as opening
 from safefs.operations import (
     attributes,
@@ -167,7 +168,7 @@ class Root:
         try:
             kept = handle.policy
             if handle.guarded or handle.checked:
-                kept = kept.beneath(parsed, is_root=handle.is_root(fd))
+                kept = kept.beneath(parsed, place_of_fd(fd) if handle.guarded else b"")
             kept = kept if policy is None else kept.narrowed(_checked(policy))
         except BaseException:
             syscalls.close(fd)

@@ -17,7 +17,7 @@ from safefs.disk import Disk
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.memory import MemoryDriver
 from safefs.errors import EscapeError, PolicyError
-from safefs.policy import Policy
+from safefs.policy import FIELDS, Policy
 from safefs.root import Root
 
 if TYPE_CHECKING:
@@ -40,7 +40,18 @@ POLICIES = [
     Policy(portable_names=True),
     Policy(top_level_dot_entries="refuse"),
     Policy(read_only=True),
+    Policy(append_only=True),
+    Policy(deny=["b"], denied="missing"),
+    Policy(allow=["/a/b", "a:"]),
 ]
+
+
+def _words(policy: Policy) -> str:
+    """Those of its fields that say more than the default does."""
+    default = Policy()
+    said = {field: getattr(policy, field) for field in FIELDS}
+    words = [f"{f}={v!r}" for f, v in said.items() if v != getattr(default, f)]
+    return " ".join(words) or "default"
 
 
 def _rel(path: str) -> Any:
@@ -139,7 +150,7 @@ def _all(driver: Driver) -> object:
     return found
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=repr)
+@pytest.mark.parametrize("policy", POLICIES, ids=_words)
 def test_memory_and_directory_agree_step_by_step(policy: Policy) -> None:
     """One differing errno is a program that passes its tests and fails at its user's."""
 

@@ -23,6 +23,7 @@ _FIELDS: dict[str, tuple[Any, ...]] = {
     "same_filesystem": (False, True),
     "portable_names": (False, True),
     "top_level_dot_entries": ("allow", "refuse"),
+    "denied": ("refuse", "missing"),
     "max_path_length": (None, 100, 10),
     "max_file_size": (None, 100, 0),
 }
@@ -87,7 +88,7 @@ def test_a_flag_is_true_or_false_and_nothing_like_it(field: str, value: object) 
         Policy(**{field: value})  # type: ignore[arg-type]
 
 
-_WORDS = ["symlinks", "hard_links", "special_files", "top_level_dot_entries"]
+_WORDS = ["symlinks", "hard_links", "special_files", "top_level_dot_entries", "denied"]
 
 
 @pytest.mark.parametrize("field", _WORDS)
@@ -152,7 +153,7 @@ def test_a_path_is_as_long_as_it_is_spelled() -> None:
     ("path", "left"), [("", 9), (".", 9), ("a", 7), ("abc/", 5), ("a/b/c/d/e/f", 0)]
 )
 def test_what_lies_beneath_has_what_the_way_there_leaves_of_a_length(path: str, left: int) -> None:
-    beneath = Policy(max_path_length=9).beneath(RelPath.parse(path), is_root=False)
+    beneath = Policy(max_path_length=9).beneath(RelPath.parse(path), b"")
     assert beneath.max_path_length == left
 
 
@@ -191,5 +192,8 @@ def test_portable_names_refuses_a_name_wherever_it_stands(path: str | bytes) -> 
 
 @pytest.mark.parametrize(("name", "hidden"), [(b".ssh", True), (b"ssh", False), (b"a.b", False)])
 def test_dot_entries_are_hidden_only_where_asked(name: bytes, hidden: bool) -> None:
-    assert Policy(top_level_dot_entries="refuse").hides(name) == hidden
-    assert not Policy().hides(name)
+    rules = Policy(top_level_dot_entries="refuse").rules
+    assert rules is not None
+    assert rules.denies(name, directory=False) == hidden
+    assert not rules.denies(b"sub/" + name, directory=False)
+    assert Policy().rules is None

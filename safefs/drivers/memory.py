@@ -38,6 +38,7 @@ from safefs.operations.replace import is_temporary
 from safefs.operations.survey import Level
 from safefs.paths import RelPath, settled
 from safefs.policy import Policy
+from safefs.rules import DENIED, PASSABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -85,6 +86,7 @@ class _File(_Node):
 @dataclass(slots=True, eq=False)
 class _Directory(_Node):
     parent: _Directory | None = None
+    name: bytes = b""
     entries: dict[bytes, _Node] = field(default_factory=dict)
     removed: bool = False
 
@@ -92,6 +94,7 @@ class _Directory(_Node):
         self.entries[name] = node
         if isinstance(node, _Directory):
             node.parent = self
+            node.name = name
         self.touch()
 
     def drop(self, name: bytes) -> None:
@@ -302,7 +305,7 @@ class MemoryDriver:
                         if before is None or node.mtime_ns <= before:
                             _drop(directory, name, node)
                             removed.append(prefix + text)
-                    elif isinstance(node, _Directory) and not self._hides(directory, name):
+                    elif isinstance(node, _Directory) and not self._hides(directory, name, node):
                         pending.append((f"{prefix}{text}/", node))
         return removed
 
@@ -433,6 +436,7 @@ class MemoryDriver:
             place, node = self._existing(path)
             if not isinstance(node, _Directory):
                 raise _error(ENOTDIR, path)
+            self._refuse_denied(node, path)
             if job is not None:
                 if job.surveys:
                     rehearsal = job.rehearsal()
@@ -462,8 +466,11 @@ class MemoryDriver:
 
     def rename(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
         with self._lock, Blame(source, target):
-            old, new = self._place(source), self._place(target)
+            old = self._place(source)
+            is_directory = isinstance(old.directory.entries.get(old.name), _Directory)
+            new = self._place(target, makes=True, directories=is_directory)
             node = _demanded(old, source, target)
+            self._refuse_denied(node, source, self._where(new.directory, new.name))
             problem = _cannot_rename(old, node, new, overwrite=overwrite)
             if problem:
                 raise _error(problem, source, target)
@@ -512,7 +519,8 @@ class MemoryDriver:
             if not isinstance(self._walked(there, path), _Directory):
                 raise _error(ENOTDIR, path)
             top = RelPath(b"/".join([*there, *new]) or b".", path.shown)
-        policy = self.policy.beneath(path, is_root=False)
+        self._check_above(top)
+        policy = self.policy.beneath(path, b"/".join(n for n in top.names if n != b"."))
         mode = S_IFDIR | 0o777 & ~_UMASK & self._directory_mode
         tree = _Directory(mode)
         return DriverBed(
@@ -529,8 +537,8 @@ class MemoryDriver:
             for name in tree.entries:
                 if name in self._directory(top).entries:
                     raise FileExistsError(EEXIST, os.strerror(EEXIST), os.fsdecode(name))
-                if self._hides(self._directory(top), name):
-                    self._permitted(top.join(name))
+                if self._hides(self._directory(top), name, tree.entries[name]):
+                    raise self._refusal(self._directory(top), name, os.fsdecode(name))
 
     def _graft(self, top: RelPath, tree: _Directory) -> None:
         """What has grown beside takes its place, in one step for all who look."""
@@ -548,7 +556,7 @@ class MemoryDriver:
         with self._lock:
             self._check_open()
             directory = self._directory(path)
-            kept = self.policy.beneath(path, is_root=directory is self._root)
+            kept = self.policy.beneath(path, self._where(directory))
             return self._over(directory, kept if policy is None else kept.narrowed(policy))
 
     def _over(self, directory: _Directory, policy: Policy) -> Self:
@@ -625,10 +633,75 @@ class MemoryDriver:
         except KeyError:
             raise _error(ENOENT, path) from None
 
-    def _check_hidden(self, directory: _Directory, name: bytes, path: RelPath) -> None:
-        if self._hides(directory, name):
-            reason = "a dot entry at the top"
-            raise refused(PolicyError(path.shown, "top_level_dot_entries", reason))
+    def _check_hidden(
+        self,
+        directory: _Directory,
+        name: bytes,
+        path: RelPath,
+        *,
+        makes: bool = False,
+        directories: bool = False,
+    ) -> None:
+        """``makes``: it may be made; ``directories``: and would be a directory."""
+        rules = self.policy.rules
+        if rules is None:
+            return
+        node = directory.entries.get(name)
+        verdict = rules.verdict(self._where(directory, name))
+        if verdict == PASSABLE and len(name) > _NAME_MAX:
+            raise _error(ENAMETOOLONG, path)
+        if node is None and not makes and verdict != DENIED:
+            return  # it is missing, as whoever looks will find
+        is_directory = directories if node is None else isinstance(node, _Directory)
+        if not rules.denies(self._where(directory, name), directory=is_directory):
+            return
+        error = self._refusal(directory, name, path.shown)
+        if rules.missing and not makes:
+            raise _error(ENOENT, path)
+        raise error
+
+    def _check_above(self, top: RelPath) -> None:
+        """Refuse directories that would be made on the way."""
+        rules = self.policy.rules
+        names = [name for name in top.names if name != b"."]
+        for end in range(1, len(names) + 1):
+            place = b"/".join(names[:end])
+            if rules is not None and rules.denies(place, directory=True):
+                raise rules.refusal(place, top.shown)
+
+    def _refuse_denied(self, node: _Node, path: RelPath, place: bytes | None = None) -> None:
+        """Refuse to remove a directory that holds what is denied, or to put it at such a place."""
+        rules = self.policy.rules
+        if rules is None or not isinstance(node, _Directory):
+            return
+        pending = [(node, b"")]
+        while pending:
+            directory, above = pending.pop()
+            for name, each in directory.entries.items():
+                beneath = above + b"/" + name if above else name
+                is_directory = isinstance(each, _Directory)
+                places = [self._where(directory, name)]
+                places += [] if place is None else [place + b"/" + beneath]
+                for where in places:
+                    if rules.denies(where, directory=is_directory):
+                        raise rules.refusal(where, path.shown)
+                if isinstance(each, _Directory):
+                    pending.append((each, beneath))
+
+    def _refusal(self, directory: _Directory, name: bytes, shown: str | bytes) -> PolicyError:
+        assert self.policy.rules is not None  # it has refused
+        return self.policy.rules.refusal(self._where(directory, name), shown)
+
+    def _where(self, directory: _Directory, *names: bytes) -> bytes:
+        """The path of an entry from this driver's root; only where the rules of names are asked."""
+        if self.policy.rules is None:
+            return b""
+        above = []
+        here: _Directory | None = directory
+        while here is not None and here is not self._root:
+            above.append(here.name)
+            here = here.parent
+        return b"/".join([*reversed(above), *names])
 
     def _walked(self, names: list[bytes], path: RelPath) -> _Node:
         self._check_open()
@@ -671,17 +744,29 @@ class MemoryDriver:
     def _visible(self, directory: _Directory) -> list[tuple[bytes, _Node]]:
         """What a listing shows: no temporary name, as on disk, though none is made here."""
         entries = list(directory.entries.items())
+        if self.policy.rules is not None:
+            entries = [(n, node) for n, node in entries if not self._hides(directory, n, node)]
         return [
             (name, node)
             for name, node in entries
-            if name[:1] != b"."
-            or not (is_temporary(os.fsdecode(name)) or self._hides(directory, name))
+            if name[:1] != b"." or not is_temporary(os.fsdecode(name))
         ]
 
-    def _hides(self, directory: _Directory, name: bytes) -> bool:
-        return directory is self._root and self.policy.hides(name)
+    def _hides(self, directory: _Directory, name: bytes, node: _Node) -> bool:
+        rules = self.policy.rules
+        is_directory = isinstance(node, _Directory)
+        return rules is not None and rules.denies(
+            self._where(directory, name), directory=is_directory
+        )
 
-    def _place(self, path: RelPath, *, adds: bool = False) -> _Place:
+    def _place(
+        self,
+        path: RelPath,
+        *,
+        adds: bool = False,
+        makes: bool | None = None,
+        directories: bool = False,
+    ) -> _Place:
         before, name, slash = path.split()
         if name in (b"", b".", b".."):
             self._walked(path.names, path)  # what escapes or is missing says so first
@@ -690,7 +775,8 @@ class MemoryDriver:
         if not isinstance(directory, _Directory):
             raise _error(ENOTDIR, path)
         self.policy.check(path, writes=True, adds=adds)
-        self._check_hidden(directory, name, path)
+        makes = adds if makes is None else makes
+        self._check_hidden(directory, name, path, makes=makes, directories=directories)
         return _Place(path, directory, name, slash)
 
     def _existing(self, path: RelPath) -> tuple[_Place, _Node]:
@@ -752,7 +838,7 @@ class MemoryDriver:
         return self._file_mode if asked is None else asked & self._most
 
     def _mkdir(self, path: RelPath, mode: int) -> None:
-        place = self._place(path, adds=True)
+        place = self._place(path, adds=True, directories=True)
         if place.directory.removed:
             raise _error(ENOENT, path)
         if place.node is not None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from safefs.audit import refused
-from safefs.errors import PolicyError
 from safefs.operations.replace import is_temporary
 from safefs.operations.sides import Info
 from safefs.operations.traversal import refuse_kind
@@ -35,16 +33,17 @@ class DriverSide:
     def __init__(self, driver: Driver, top: RelPath) -> None:
         self._driver = driver
         self._top = top
-        self._is_root = set(top.names) <= {b"."}
 
     def folder(self, path: str) -> DriverFolder:
         return DriverFolder(self._driver, beneath(self._top, path))
 
-    def check(self, name: str, kind: Kind, *, at_top: bool) -> None:
+    def check(self, path: str, kind: Kind) -> None:
         policy = self._driver.policy
-        refuse_kind(policy, name, kind)
-        if at_top and self._is_root and policy.hides(os.fsencode(name)):
-            raise refused(PolicyError(name, "top_level_dot_entries", "a dot entry at the top"))
+        refuse_kind(policy, path.rpartition("/")[2], kind)
+        if policy.rules is not None:
+            place = b"/".join(n for n in beneath(self._top, path).names if n != b".")
+            if policy.rules.denies(place, directory=kind == "directory"):
+                raise policy.rules.refusal(place, path)
 
     def check_size(self, name: str, size: int) -> None:
         self._driver.policy.check_size(name, size)

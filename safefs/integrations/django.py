@@ -151,7 +151,7 @@ class SafeStorage(Storage):  # type: ignore[misc]  # Django is not typed
             self._make_directories(path.parent)
             _, driver, _ = whereabouts(path)
             # As every draft, so that ``Disk.sweep`` knows it; without the dot where it is refused.
-            dot = "" if driver.policy.hides(b".") else "."
+            dot = "" if driver.policy.top_level_dot_entries == "refuse" else "."
             draft = path.with_name(f"{dot}safefs-{token_hex(8)}.tmp")
             complete, mode = whereabouts(draft)[2], self.file_permissions_mode
             # The content is asked for once: not every source can be read again for another name.

@@ -9,7 +9,9 @@ from errno import EACCES, EAGAIN, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOSYS, E
 from safefs.audit import refused
 from safefs.errors import EscapeError, PolicyError, SafefsError
 from safefs.kernel import openat2, probe, syscalls, walk
+from safefs.kernel.reached import Reached
 from safefs.paths import RelPath
+from safefs.rules import PASSABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,17 +48,27 @@ def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> in
 
 
 def _open_guarded(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
-    """Where entries at the top are refused it must be known what was reached.
+    """Where names are judged it must be known what was reached; the descriptor tells its place.
 
-    Without links and dots the spelling is the true path, and holds no dot entry; all else goes to
-    the walk, which knows its own way.
+    Where the path holds no ``..`` and no link was met, the spelling is the true path; all else goes
+    to the walk, which knows its own way.
     """
-    raw = path.raw
-    if raw in (b"", b".") or (raw[:1] != b"." and b"/." not in raw):
-        fd = openat2.open_beneath(handle, raw, flags, mode, syscalls.RESOLVE_NO_SYMLINKS)
-        if fd >= 0:
-            return fd
-    return _walk(handle, path, flags, mode)
+    assert handle.rules is not None  # guarded
+    place = handle.rules.spelled(path.raw)
+    if place is None or (flags & os.O_CREAT and handle.rules.verdict(place) == PASSABLE):
+        return _walk(handle, path, flags, mode)
+    fd = openat2.open_beneath(handle, path.raw, flags, mode, syscalls.RESOLVE_NO_SYMLINKS)
+    if fd < 0:
+        if fd == -ENOENT and openat2.answers(handle):
+            handle.check_open()
+            raise OSError(ENOENT, os.strerror(ENOENT), path.shown)
+        return _walk(handle, path, flags, mode)
+    try:
+        handle.refuse_name(place, path.shown, kind=lambda: syscalls.fstat(fd))
+    except BaseException:
+        syscalls.close(fd)
+        raise
+    return Reached.at(fd, place)
 
 
 def _openat2_said_no(handle: Handle, path: RelPath, flags: int, mode: int, error: int) -> int:

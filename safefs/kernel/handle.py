@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
-from errno import EXDEV
+from errno import ENOENT, EXDEV
+from stat import S_ISDIR, S_ISREG
 
 from safefs.kernel import syscalls
+from safefs.kernel.aliases import Aliases
+from safefs.kernel.reached import Reached, place_beneath, place_of_fd
+from safefs.rules import ALLOWED, PASSABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from safefs.paths import RelPath
     from safefs.policy import Policy
+    from safefs.rules import Rules
 
 
 class Handle:
@@ -22,6 +29,7 @@ class Handle:
 
     __slots__ = (
         "__weakref__",
+        "_aliases",
         "_identity",
         "checked",
         "closed",
@@ -32,6 +40,7 @@ class Handle:
         "mount",
         "policy",
         "resolve",
+        "rules",
         "sized",
     )
 
@@ -39,10 +48,13 @@ class Handle:
         self.closed = False
         self.policy = policy
         self.checked = policy.is_checked
-        self.inspects = policy.hard_links == "refuse"
+        self.rules: Rules | None = policy.rules
+        self.guarded = self.rules is not None
+        patterns = self.rules is not None and self.rules.has_patterns
+        self.inspects = patterns or policy.hard_links == "refuse"
         self.looks_first = policy.special_files == "refuse"
         self.sized = policy.max_file_size is not None
-        self.guarded = policy.top_level_dot_entries == "refuse"
+        self._aliases: Aliases | None = None
         self.mount = syscalls.mount_id(fd) if policy.same_filesystem else None
         self.resolve = (
             syscalls.RESOLVE_BENEATH
@@ -52,6 +64,10 @@ class Handle:
         )
         found = syscalls.fstat(fd)
         self._identity = found.st_dev, found.st_ino
+        if self.rules is not None:
+            fd = Reached.at(fd, b"")
+            if patterns:
+                self._aliases = Aliases(fd, self.rules, whole=not policy.lies_beneath)
         self.fd = fd  # last: from here on it is this object that closes it
 
     @property
@@ -83,6 +99,64 @@ class Handle:
         """The same, of what was reached: before its content, mode or attributes are."""
         if self.inspects:
             self.policy.check_file(shown, found)
+            aliased = found.st_nlink > 1 and S_ISREG(found.st_mode)
+            if aliased and self._aliases is not None and self._aliases.denies(found):
+                raise self.policy.alias(shown)
+
+    # What the rules of names say. Only where ``guarded``.
+
+    def refuse_name(
+        self,
+        place: bytes,
+        shown: str | bytes,
+        *,
+        makes: bool = False,
+        kind: Callable[[], os.stat_result] | None = None,
+    ) -> None:
+        """Refuse an entry by its true path.
+
+        ``kind`` tells what it is, where that may be asked; without it, that is a directory to be
+        made. ``makes``: it is to be made, and not looked for.
+        """
+        if self.rules is None:
+            return
+        verdict = self.rules.verdict(place)
+        if verdict == ALLOWED:
+            return
+        if verdict == PASSABLE:
+            if kind is None:
+                return
+            try:
+                if S_ISDIR(kind().st_mode):
+                    return
+            except OSError as error:
+                if not (makes and error.errno == ENOENT):
+                    error.filename = shown
+                    raise
+        refusal = self.rules.refusal(place, shown)
+        if self.rules.missing and not makes:
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT), shown)
+        raise refusal
+
+    def refuse_child(
+        self, dir_fd: int, name: str | bytes, *, directory: bool, shown: str | bytes | None = None
+    ) -> None:
+        """Refuse what is to be made in an open directory."""
+        if self.rules is not None:
+            place = place_beneath(place_of_fd(dir_fd), name)
+            if self.rules.denies(place, directory=directory):
+                raise self.rules.refusal(place, name if shown is None else shown)
+
+    def hidden(self, dir_fd: int) -> Callable[[str, bool], bool] | None:
+        """Whether a name (and: it is a directory) of a directory is in no listing; None: all are.
+
+        What bears a temporary name is not asked: it has no name yet, and is hidden elsewhere.
+        """
+        rules = self.rules
+        if rules is None:
+            return None
+        place = place_of_fd(dir_fd)
+        return lambda name, directory: rules.denies(place_beneath(place, name), directory=directory)
 
     def close(self) -> None:
         """Give up the directory; what is in the middle of a call gets an error."""

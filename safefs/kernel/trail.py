@@ -6,6 +6,7 @@ import os
 from errno import ESTALE
 
 from safefs.kernel import syscalls
+from safefs.kernel.reached import entered
 
 MAX_HELD = 64  # a path may have 2,000 components and a tree more, and a process 256 descriptors
 
@@ -77,7 +78,8 @@ class Trail:
         here = self._top
         for at, identity in enumerate(expected):
             try:
-                fd = syscalls.open(self._names[at], self._flags, dir_fd=here)
+                opened = syscalls.open(self._names[at], self._flags, dir_fd=here)
+                fd = entered(opened, here, self._names[at])
             except (FileNotFoundError, NotADirectoryError):
                 raise Moved from None
             finally:

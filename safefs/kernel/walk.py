@@ -15,6 +15,7 @@ from safefs.audit import refused
 from safefs.errors import EscapeError, PolicyError
 from safefs.kernel import syscalls
 from safefs.kernel.procfs import place_of
+from safefs.kernel.reached import Reached, entered, place_beneath, place_of_fd
 from safefs.kernel.trail import Moved, Trail
 
 TYPE_CHECKING = False
@@ -89,11 +90,9 @@ def _walk(
             syscalls.close(syscalls.open(b".", syscalls.DIRECTORY, dir_fd=trail.fd))
             trail.up()
             continue
-        if not trail.depth and handle.policy.hides(name):
-            raise refused(
-                PolicyError(path.shown, "top_level_dot_entries", "a dot entry at the top")
-            )
         last = not pending and not dots
+        if handle.guarded:
+            _judge(handle, path, trail.fd, name, makes=last and bool(flags & os.O_CREAT))
         if not last:
             fd, target = _enter(trail.fd, name)
         elif slash and flags & os.O_CREAT:
@@ -103,6 +102,7 @@ def _walk(
             fd, target = _open_last(trail.fd, name, wanted, mode, follow=follow)
         if fd >= 0:
             _check_mount(handle, fd)
+            fd = entered(fd, trail.fd, name)
             if told is not None:
                 told.reached(fd)
             if last:
@@ -129,7 +129,18 @@ def _walk(
         pending += names
         if last:
             slash, dots = slash or target_slash, target_dots
-    return syscalls.open(b".", flags & ~os.O_NOFOLLOW, mode, dir_fd=trail.fd)
+    fd = syscalls.open(b".", flags & ~os.O_NOFOLLOW, mode, dir_fd=trail.fd)
+    return Reached.at(fd, place_of_fd(trail.fd)) if handle.guarded else fd
+
+
+def _judge(handle: Handle, path: RelPath, dir_fd: int, name: bytes, *, makes: bool) -> None:
+    """Refuse what the rules of names refuse: here it is known where one is."""
+    handle.refuse_name(
+        place_beneath(place_of_fd(dir_fd), name),
+        path.shown,
+        makes=makes,
+        kind=lambda: syscalls.stat(name, dir_fd=dir_fd, follow_symlinks=False),
+    )
 
 
 def _components(raw: bytes) -> tuple[list[bytes], bool, bool]:

@@ -8,6 +8,7 @@ from errno import EINVAL, ELOOP, ENXIO, ESTALE
 from stat import S_IMODE, S_ISDIR, S_ISREG
 
 from safefs.kernel import syscalls
+from safefs.kernel.reached import Reached
 from safefs.kernel.trail import MAX_HELD
 from safefs.operations.content import copy_content
 from safefs.operations.files import open_child_looked
@@ -74,11 +75,14 @@ def copy_tree(src: Place, dst: Place, job: Job, portraits: Portraits | None = No
         top = open_directory(src.handle, src.path)
         sys.audit("safefs.open", dst.path.shown, syscalls.LISTING | os.O_CREAT)
         try:
-            with Parent(dst.handle, dst.path, writes=True, adds=True, owns=True) as new:
+            with Parent(
+                dst.handle, dst.path, writes=True, adds=True, owns=True, directory=True
+            ) as new:
                 refuse_existing(new)
                 within = Within(syscalls.fstat(new.fd))
                 within.refuse(top)
-                if _rehearsed(src, top, dst, within, job):
+                place = new.place if dst.handle.guarded else b""
+                if _rehearsed(src, top, dst, within, job, place):
                     return
                 _fill_and_publish(Filling(src, dst, within, job, portraits), top, new)
         finally:
@@ -92,18 +96,19 @@ def rehearse(src: Place, dst: Place, job: Job) -> None:
         dst.handle.permit(dst.path, writes=True, adds=True)
         top = open_directory(src.handle, src.path)
         try:
-            rehearse_copy(src.handle, top, dst.handle, None, job)
+            place = b"/".join(name for name in dst.path.names if name != b".")
+            rehearse_copy(src.handle, top, dst.handle, None, job, place)
         finally:
             syscalls.close(top)
 
 
-def _rehearsed(src: Place, top: int, dst: Place, within: Within, job: Job) -> bool:
+def _rehearsed(src: Place, top: int, dst: Place, within: Within, job: Job, place: bytes) -> bool:
     """Look ahead where something hangs on it; whether that was all."""
     if job.dry_run:
-        rehearse_copy(src.handle, top, dst.handle, within, job)
+        rehearse_copy(src.handle, top, dst.handle, within, job, place)
     elif job.surveys:
         rehearsal = job.rehearsal()
-        rehearse_copy(src.handle, top, dst.handle, within, rehearsal)
+        rehearse_copy(src.handle, top, dst.handle, within, rehearsal, place)
         job.expect(rehearsal)
     return job.dry_run
 
@@ -114,6 +119,8 @@ def _fill_and_publish(filling: Filling, top: int, new: Parent) -> None:
     draft = -1
     try:
         draft = syscalls.open(name, syscalls.LISTING | os.O_NOFOLLOW, dir_fd=new.fd)
+        if filling.target.guarded:
+            draft = Reached.at(draft, new.place)  # what is in it is judged by where it will be
         syscalls.lock(draft)
         _check_ours(draft)
         filling.fill(top, draft)
@@ -220,6 +227,7 @@ class Filling:
 
     def _enter(self, old: Descent, new: Descent, name: str, path: str) -> None:
         refuse_kind(self.target.policy, name, "directory")
+        self.target.refuse_child(new.fd, name, directory=True)
         old.enter(name)
         try:
             self._within.refuse(old.fd)
@@ -243,6 +251,7 @@ class Filling:
     def _copy_entry(self, source: int, target: int, name: str, path: str, kind: Kind) -> None:
         """One file or link, as it stands; ENXIO for a FIFO, a socket or a device."""
         refuse_kind(self.target.policy, name, kind)
+        self.target.refuse_child(target, name, directory=False)
         if kind == "symlink":
             found = _copy_link(source, target, name)
             self._job.done("create", path, "symlink")

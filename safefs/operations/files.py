@@ -294,7 +294,7 @@ def read_each(
             continue
         try:
             closed = handle.checked or handle.inspects or handle.looks_first
-            closed = closed or (handle.guarded and handle.is_root(top))
+            closed = closed or handle.guarded
             for name, shown in batch:
                 yield None if closed else _read_child(handle, top, name, shown)
         finally:

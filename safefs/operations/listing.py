@@ -16,22 +16,20 @@ from safefs.operations.replace import is_temporary
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
     from safefs.kernel.handle import Handle
     from safefs.paths import RelPath
 
+    Hidden = Callable[[str, bool], bool]
+
 
 def open_directory(handle: Handle, path: RelPath) -> int:
     """A directory to read the names of."""
     handle.permit(path, writes=False)
     return open_beneath(handle, path, syscalls.LISTING)
-
-
-def hides_dots(handle: Handle, fd: int) -> bool:
-    """Whether dot entries of this directory are to be left out."""
-    return handle.guarded and handle.is_root(fd)
 
 
 def standing(handle: Handle) -> bytes | None:
@@ -46,13 +44,27 @@ def standing(handle: Handle) -> bytes | None:
     return place_of(handle.fd) or b""
 
 
-def is_listed(name: str, *, dots: bool) -> bool:
-    """Whether a name is in a listing; ``dots``, whether dot entries of this directory are."""
-    return name[0] != "." or (dots and not is_temporary(name))
+def is_listed(name: str) -> bool:
+    """Whether a name is in a listing, whatever the rules of names say."""
+    return name[0] != "." or not is_temporary(name)
+
+
+def without_hidden(
+    entries: list[os.DirEntry[str]], hidden: Hidden | None, *, temporary: bool = False
+) -> list[os.DirEntry[str]]:
+    """Those that the rules of names leave, if there are any; ``temporary``: also temporary ones."""
+    if hidden is None:
+        return entries
+    return [
+        entry
+        for entry in entries
+        if (temporary and is_temporary(entry.name))
+        or not hidden(entry.name, entry.is_dir(follow_symlinks=False))
+    ]
 
 
 def read_directory(
-    fd: int, *, dots: bool = True, temporary: bool = False
+    fd: int, *, hidden: Hidden | None = None, temporary: bool = False
 ) -> list[tuple[str, bool]]:
     """(name, whether it is a directory; a link is none), sorted by name.
 
@@ -62,7 +74,13 @@ def read_directory(
         found = [
             (name, entry.is_dir(follow_symlinks=False))
             for entry in entries
-            if (name := entry.name)[0] != "." or (dots and (temporary or not is_temporary(name)))
+            if (name := entry.name)[0] != "." or temporary or not is_temporary(name)
+        ]
+    if hidden is not None:
+        found = [
+            (name, is_dir)
+            for name, is_dir in found
+            if (temporary and is_temporary(name)) or not hidden(name, is_dir)
         ]
     found.sort()
     return found
@@ -72,9 +90,11 @@ def listdir(handle: Handle, path: RelPath) -> list[str]:
     fd = open_directory(handle, path)
     try:
         with Blame(path):
+            hidden = handle.hidden(fd)
+            if hidden is not None:
+                return [name for name, _ in read_directory(fd, hidden=hidden)]
             names: list[str] = syscalls.listdir(fd)
-            dots = not hides_dots(handle, fd)
-            names = [name for name in names if name[0] != "." or is_listed(name, dots=dots)]
+            names = [name for name in names if name[0] != "." or not is_temporary(name)]
     finally:
         syscalls.close(fd)
     return names
@@ -116,7 +136,7 @@ class Entry:
 class Listing:
     """An iterator of entries that holds its directory open; close it, or use it in ``with``."""
 
-    __slots__ = ("_dots", "_entries", "_fd", "_path", "_prefix")
+    __slots__ = ("_entries", "_fd", "_hidden", "_path", "_prefix")
 
     def __init__(self, handle: Handle, path: RelPath) -> None:
         self._path = path
@@ -125,7 +145,7 @@ class Listing:
         text = path.text.rstrip("/")
         self._prefix = "" if text in ("", ".") else text + "/"
         with Blame(path):
-            self._dots = not hides_dots(handle, self._fd)
+            self._hidden = handle.hidden(self._fd)
             self._entries = syscalls.scandir(self._fd)
 
     def fileno(self) -> int:
@@ -148,7 +168,11 @@ class Listing:
     def _next(self) -> Entry:
         while True:
             entry = next(self._entries)
-            if is_listed(entry.name, dots=self._dots):
+            name = entry.name
+            if name[0] != "." or not is_temporary(name):
+                hidden = self._hidden
+                if hidden is not None and hidden(name, entry.is_dir(follow_symlinks=False)):
+                    continue
                 try:
                     stat = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:

@@ -130,7 +130,7 @@ class Plan:
                 self._job.entry(where, where.count("/") + 1)
                 if info.kind == "file":
                     self._job.bytes(where, info.size)
-                self._target.check(name, info.kind, at_top=not path)
+                self._target.check(where, info.kind)
                 step = self._step(where, old, new, name, info, found.get(name))
                 if step is not None and step.writes:
                     self._target.check_size(where, info.size)

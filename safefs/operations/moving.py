@@ -7,6 +7,7 @@ from errno import ENOTEMPTY, ESTALE, EXDEV
 from safefs.kernel import syscalls
 from safefs.operations import copytree
 from safefs.operations.copytree import Place, Portraits, copy_tree
+from safefs.operations.denied import refuse_denied_child
 from safefs.operations.job import Job, WholeError, whereabouts
 from safefs.operations.listing import open_directory
 from safefs.operations.names import rename_noreplace
@@ -27,10 +28,18 @@ def move_tree(src: Place, dst: Place, job: Job) -> None:
     if _can_rename(src, dst) and _renamed(src, dst, job):
         return
     src.handle.permit(src.path, writes=True)
+    _refuse_denied(src)
     portraits: Portraits = {}
     copy_tree(src, dst, job, portraits)
     if not job.dry_run:
         _remove_copied(src, dst, portraits, job)
+
+
+def _refuse_denied(src: Place) -> None:
+    """What is not copied, for it is not to be seen, is not removed either."""
+    if src.handle.guarded:
+        with Parent(src.handle, src.path, writes=True) as old:
+            refuse_denied_child(src.handle, old.fd, old.name, src.path.shown)
 
 
 def rehearse(src: Place, dst: Place, job: Job) -> None:
@@ -57,12 +66,16 @@ def _renamed(src: Place, dst: Place, job: Job) -> bool:
     with (
         Blame(src.path, dst.path),
         Parent(src.handle, src.path, writes=True) as old,
-        Parent(dst.handle, dst.path, writes=True, adds=True) as new,
+        Parent(dst.handle, dst.path, writes=True, adds=True, directory=True) as new,
     ):
         old.demand_directory()
         refuse_existing(new)
+        place = new.place if dst.handle.guarded else b""
+        refuse_denied_child(
+            src.handle, old.fd, old.name, src.path.shown, target=dst.handle, place=place
+        )
         if job.surveys or job.dry_run:
-            _count(src, dst, Within(syscalls.fstat(new.fd)), job)
+            _count(src, dst, Within(syscalls.fstat(new.fd)), job, place)
         if job.dry_run:
             # What a rename would say of another file system, asked by looking.
             if syscalls.fstat(new.fd).st_dev != old.lstat().st_dev:
@@ -78,11 +91,11 @@ def _renamed(src: Place, dst: Place, job: Job) -> bool:
     return True
 
 
-def _count(src: Place, dst: Place, within: Within, job: Job) -> None:
+def _count(src: Place, dst: Place, within: Within, job: Job, place: bytes) -> None:
     """Hold what is to be renamed to the budget, and refuse to move it into itself."""
     top = open_directory(src.handle, src.path)
     try:
-        rehearse_copy(src.handle, top, dst.handle, within, job.counter())
+        rehearse_copy(src.handle, top, dst.handle, within, job.counter(), place)
     finally:
         syscalls.close(top)
 

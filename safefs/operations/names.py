@@ -21,7 +21,7 @@ _ENTRY = syscalls.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def mkdir(handle: Handle, path: RelPath, mode: int) -> None:
-    with Parent(handle, path, writes=True, adds=True) as parent:
+    with Parent(handle, path, writes=True, adds=True, directory=True) as parent:
         syscalls.mkdir(parent.name, mode, dir_fd=parent.fd)
 
 
@@ -29,7 +29,7 @@ def _mkdir_durably(handle: Handle, path: RelPath, mode: int) -> None:
     """One that somebody else has made meanwhile is synchronised too, and FileExistsError."""
     with (
         Blame(path),
-        Parent(handle, path, writes=True, adds=True) as parent,
+        Parent(handle, path, writes=True, adds=True, directory=True) as parent,
         Synced(parent.fd, wanted=True) as above,
     ):
         try:
@@ -145,16 +145,30 @@ def rename(handle: Handle, src: RelPath, dst: RelPath, *, replace: bool) -> None
     with (
         Blame(src, dst),
         Parent(handle, src, writes=True) as old,
-        Parent(handle, dst, writes=True) as new,
+        Parent(handle, dst, writes=True, makes=True, directory=True) as new,
     ):
         if old.slash or new.slash:
             old.demand_directory()
+        if handle.guarded:
+            _refuse_denied(handle, old, new)
         if new.slash:
             _demand_directory_or_nothing(new)
         if replace:
             syscalls.rename(old.name, new.name, src_dir_fd=old.fd, dst_dir_fd=new.fd)
         else:
             rename_noreplace(old.fd, old.name, new.fd, new.name)
+
+
+def _refuse_denied(handle: Handle, old: Parent, new: Parent) -> None:
+    """What is denied stays where it is, and nothing takes a place that is denied."""
+    from safefs.operations.denied import refuse_denied_child  # it needs what needs this module
+
+    if S_ISDIR(old.lstat().st_mode):
+        refuse_denied_child(
+            handle, old.fd, old.name, old.path.shown, target=handle, place=new.place
+        )
+    else:
+        handle.refuse_child(new.fd, new.name, directory=False, shown=new.path.shown)
 
 
 def _demand_directory_or_nothing(parent: Parent) -> None:

@@ -6,9 +6,9 @@ import os
 from errno import EINVAL, ENAMETOOLONG, ENOTDIR
 from stat import S_ISDIR
 
-from safefs.audit import refused
-from safefs.errors import BudgetError, PolicyError, SafefsError
+from safefs.errors import BudgetError, SafefsError
 from safefs.kernel import open_beneath, syscalls
+from safefs.kernel.reached import entered, place_beneath, place_of_fd
 from safefs.kernel.walk import PATH_MAX
 from safefs.paths import RelPath
 
@@ -41,8 +41,13 @@ class Parent:
         writes: bool,
         adds: bool = False,
         owns: bool = False,
+        directory: bool = False,
+        makes: bool | None = None,
     ) -> None:
         """``adds``: what is written is a new name, and leaves what is there as it is.
+
+        ``directory``: if it is made, that is what it will be. ``makes``: whether it is, not as
+        ``adds`` says.
 
         ``owns``: the descriptor is its own, also where the parent is the root, so that what is
         begun there can be cleared up when the Root is closed meanwhile.
@@ -62,16 +67,17 @@ class Parent:
         try:
             handle.permit(path, writes=writes, adds=adds)
             if handle.guarded:
-                self._refuse_hidden()
+                kind = None if directory else self.lstat
+                makes = adds if makes is None else makes
+                handle.refuse_name(self.place, path.shown, makes=makes, kind=kind)
         except BaseException:
             self.close()
             raise
 
-    def _refuse_hidden(self) -> None:
-        if self._handle.policy.hides(self.name) and self.is_root:
-            raise refused(
-                PolicyError(self.path.shown, "top_level_dot_entries", "a dot entry at the top")
-            )
+    @property
+    def place(self) -> bytes:
+        """The true path of the entry; only where the rules of names have a say."""
+        return place_beneath(place_of_fd(self.fd), self.name)
 
     @property
     def is_root(self) -> bool:
@@ -141,7 +147,7 @@ def open_child(handle: Handle, dir_fd: int, name: str | bytes, flags: int) -> in
     except BaseException:
         syscalls.close(fd)
         raise
-    return fd
+    return entered(fd, dir_fd, name)
 
 
 def blame(error: OSError, path: RelPath, path2: RelPath | None = None) -> None:

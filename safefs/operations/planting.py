@@ -14,6 +14,7 @@ from safefs.audit import refused
 from safefs.errors import PolicyError
 from safefs.kernel import open_beneath, syscalls
 from safefs.kernel.handle import Closed, Handle
+from safefs.kernel.reached import entered, place_beneath, place_of_fd
 from safefs.operations import names
 from safefs.operations.files import write_all
 from safefs.operations.names import rename_noreplace
@@ -73,7 +74,7 @@ class Bed:
         return True
 
     def _mkdir(self, path: RelPath, mode: int) -> None:
-        with Parent(self._handle, path, writes=True, adds=True) as parent:
+        with Parent(self._handle, path, writes=True, adds=True, directory=True) as parent:
             syscalls.mkdir(parent.name, mode, dir_fd=parent.fd)
             found = parent.lstat()
             if S_ISDIR(found.st_mode):
@@ -300,8 +301,8 @@ class DraftBed(Bed):
         sys.audit("safefs.open", path.shown, syscalls.LISTING | os.O_CREAT)
         self._base = open_beneath(handle, self._top, syscalls.DIRECTORY)
         try:
-            if new:
-                self._check_hidden(new[0])
+            for end in range(1, len(new) + 1):
+                self._check_hidden(b"/".join(new[:end]), is_dir=True)
             with Blame(path):
                 self._begin(directory_mode)
                 inner = self._inner(directory_mode)
@@ -314,7 +315,8 @@ class DraftBed(Bed):
         name = temporary_name()
         syscalls.mkdir(name, _USUAL & directory_mode, dir_fd=self._base)
         self._name = name
-        self._draft = syscalls.open(name, syscalls.LISTING | os.O_NOFOLLOW, dir_fd=self._base)
+        fd = syscalls.open(name, syscalls.LISTING | os.O_NOFOLLOW, dir_fd=self._base)
+        self._draft = entered(fd, self._base, name)
         syscalls.lock(self._draft)
         found = syscalls.fstat(self._draft)
         if found.st_uid != syscalls.geteuid():
@@ -328,7 +330,7 @@ class DraftBed(Bed):
 
     def _inner(self, directory_mode: int) -> Handle:
         """What the members are made beneath: the draft, or as deep in it as names are new."""
-        policy = self._over.policy.beneath(self._path, is_root=False)
+        policy = self._over.policy.beneath(self._path, self._place(b"/".join(self._new)))
         fd = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=self._draft)
         try:
             for name in self._new[1:]:
@@ -341,10 +343,16 @@ class DraftBed(Bed):
             syscalls.close(fd)
             raise
 
-    def _check_hidden(self, name: bytes) -> None:
-        if self._over.guarded and self._over.policy.hides(name) and self._over.is_root(self._base):
-            shown = os.fsdecode(name)
-            raise refused(PolicyError(shown, "top_level_dot_entries", "a dot entry at the top"))
+    def _place(self, path: bytes) -> bytes:
+        if not self._over.guarded:
+            return b""
+        above = place_of_fd(self._base)
+        return place_beneath(above, path) if path else above
+
+    def _check_hidden(self, path: bytes, *, is_dir: bool) -> None:
+        rules = self._over.rules
+        if rules is not None and rules.denies(self._place(path), directory=is_dir):
+            raise rules.refusal(self._place(path), os.fsdecode(path))
 
     def check(self) -> None:
         """FileExistsError where a name is taken; ESTALE where the directory has been moved."""
@@ -355,7 +363,8 @@ class DraftBed(Bed):
         for name in self._new[:1]:
             self._refuse_taken(RelPath(name, self._path.shown))
         for name in entries:
-            self._check_hidden(name)
+            found = syscalls.stat(name, dir_fd=self._draft, follow_symlinks=False)
+            self._check_hidden(name, is_dir=S_ISDIR(found.st_mode))
             self._refuse_taken(RelPath(name, os.fsdecode(name)))
 
     def _entries(self) -> list[bytes]:
@@ -447,7 +456,8 @@ def bed(handle: Handle, path: RelPath, file_mode: int, directory_mode: int) -> B
     )
     fd = open_beneath(handle, path, syscalls.DIRECTORY)
     try:
-        policy = handle.policy.beneath(path, is_root=handle.is_root(fd))
+        place = place_of_fd(fd) if handle.guarded else b""
+        policy = handle.policy.beneath(path, place)
         with Blame(path):
             inner = Handle(fd, policy)
     except BaseException:

@@ -7,6 +7,7 @@ from errno import EINVAL, ENOTEMPTY
 from stat import S_IRWXU
 
 from safefs.kernel import syscalls
+from safefs.operations.denied import refuse_denied
 from safefs.operations.job import Job, whereabouts
 from safefs.operations.parent import Blame, Parent, open_child
 from safefs.operations.traversal import rehearse_removal
@@ -32,6 +33,7 @@ def remove_tree(handle: Handle, path: RelPath, job: Job) -> None:
             with Blame(path):
                 if handle.is_root(top):
                     raise parent.error(EINVAL)
+                refuse_denied(handle, top, path.shown)
                 _remove(handle, top, job)
         finally:
             syscalls.close(top)
@@ -50,12 +52,15 @@ def _remove(handle: Handle, top: int, job: Job) -> None:
     remove_entries(handle, top, job)
 
 
-def remove_entries(handle: Handle, top: int, job: Job | None = None) -> None:
+def remove_entries(
+    handle: Handle, top: int, job: Job | None = None, *, everything: bool = False
+) -> None:
     """Empty a directory: everything goes by a held descriptor, and a link goes as a link.
 
-    In the order in which names are stored, which is that in which they are removed soonest.
+    In the order in which names are stored, which is that in which they are removed soonest. What is
+    denied stays, but for ``everything``.
     """
-    descent = Descent(handle, top, temporary=True)
+    descent = Descent(handle, top, temporary=True, everything=everything)
     try:
         _Emptying(descent, Job() if job is None else job).run()
     finally:
@@ -68,15 +73,15 @@ def remove_own(handle: Handle, top: int) -> None:
     A copy has the permissions of its source already; what is replaced has what it was given.
     """
     try:
-        remove_entries(handle, top)
+        remove_entries(handle, top, everything=True)
     except PermissionError:
         _unlock(handle, top)
-        remove_entries(handle, top)
+        remove_entries(handle, top, everything=True)
 
 
 def _unlock(handle: Handle, top: int) -> None:
     """Let the owner of all its directories remove what is in them."""
-    descent = Descent(handle, top, temporary=True)
+    descent = Descent(handle, top, temporary=True, everything=True)
     try:
         pending = [_opened_up(descent)]
         while pending:

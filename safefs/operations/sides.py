@@ -11,9 +11,8 @@ import os
 from errno import EINVAL, ENOSYS
 from stat import S_IMODE, S_IRUSR, S_IRWXU, S_ISDIR, S_ISLNK, S_ISREG, S_IWUSR, S_IXUSR
 
-from safefs.audit import refused
-from safefs.errors import PolicyError
 from safefs.kernel import syscalls
+from safefs.kernel.reached import place_beneath, place_of_fd
 from safefs.operations.content import copy_content
 from safefs.operations.copytree import (
     Place,
@@ -22,12 +21,13 @@ from safefs.operations.copytree import (
     open_file,
     refuse_irregular,
 )
+from safefs.operations.denied import refuse_denied, refuse_denied_child
 from safefs.operations.files import write_all
 from safefs.operations.parent import open_child
 from safefs.operations.removing import remove_own
 from safefs.operations.replace import Draft, is_temporary, temporary_name
 from safefs.operations.sizes import growth_of
-from safefs.operations.traversal import identity, refuse_kind
+from safefs.operations.traversal import identity, refuse_kind, refuse_place
 from safefs.operations.unlocking import unlock, unlock_entry
 
 TYPE_CHECKING = False
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         def folder(self, path: str) -> Folder:
             """A directory beneath the top; NotADirectoryError for a link."""
 
-        def check(self, name: str, kind: Kind, *, at_top: bool) -> None:
+        def check(self, path: str, kind: Kind) -> None:
             """Raise what an entry that is to be made here cannot be."""
 
         def check_size(self, name: str, size: int) -> None:
@@ -147,11 +147,11 @@ class LocalSide:
         fd = open_beneath_top(self._place.handle, self._top, path)
         return LocalFolder(self._place, fd, owned=fd != self._top)
 
-    def check(self, name: str, kind: Kind, *, at_top: bool) -> None:
+    def check(self, path: str, kind: Kind) -> None:
         handle = self._place.handle
-        refuse_kind(handle.policy, name, kind)
-        if at_top and handle.policy.hides(os.fsencode(name)) and handle.is_root(self._top):
-            raise refused(PolicyError(name, "top_level_dot_entries", "a dot entry at the top"))
+        refuse_kind(handle.policy, path.rpartition("/")[2], kind)
+        if handle.guarded:
+            refuse_place(handle, place_beneath(place_of_fd(self._top), path), path, kind)
 
     def check_size(self, name: str, size: int) -> None:
         self._place.handle.policy.check_size(name, size)
@@ -178,12 +178,14 @@ class LocalFolder:
         return identity(syscalls.fstat(self._fd))
 
     def entries(self) -> dict[str, Info]:
-        hide = self._handle.guarded and self._handle.is_root(self._fd)
+        hidden = self._handle.hidden(self._fd)
         found = {}
         with syscalls.scandir(self._fd) as entries:
             for entry in entries:
                 name = entry.name
-                if name[0] == "." and (hide or is_temporary(name)):
+                if name[0] == "." and is_temporary(name):
+                    continue
+                if hidden is not None and hidden(name, entry.is_dir(follow_symlinks=False)):
                     continue
                 try:
                     found[name] = info_of(entry.stat(follow_symlinks=False))
@@ -266,6 +268,7 @@ class LocalFolder:
 
     def _replace_directory(self, draft: bytes, name: bytes) -> None:
         """Put what is no directory in the place of one, which goes with all that is in it."""
+        refuse_denied_child(self._handle, self._fd, name, os.fsdecode(name))
         error = -syscalls.rename_exchange(self._fd, draft, name)
         if error in (ENOSYS, EINVAL):
             self.remove(os.fsdecode(name), "directory")
@@ -274,11 +277,28 @@ class LocalFolder:
         if error:
             raise OSError(error, os.strerror(error))
         try:
-            self.remove(os.fsdecode(draft), "directory")
+            self._remove_own(draft)
         except BaseException:
             # What is left of it gets its name back, for whoever tries again.
             syscalls.rename_exchange(self._fd, draft, name)
             raise
+
+    def _remove_own(self, draft: bytes) -> None:
+        """A directory under a temporary name, which has been found to hold nothing denied."""
+        fd = self._open_directory(os.fsdecode(draft))
+        try:
+            remove_own(self._handle, fd)
+        finally:
+            syscalls.close(fd)
+        syscalls.rmdir(draft, dir_fd=self._fd)
+
+    def _open_directory(self, name: str) -> int:
+        try:
+            return open_child(self._handle, self._fd, name, syscalls.LISTING)
+        except PermissionError:
+            if not unlock_entry(self._handle, self._fd, name, S_IRWXU):
+                raise
+            return open_child(self._handle, self._fd, name, syscalls.LISTING)
 
     def settle(self, name: str | None, info: Info) -> None:
         if name is None:
@@ -310,13 +330,9 @@ class LocalFolder:
         if kind != "directory":
             syscalls.unlink(name, dir_fd=self._fd)
             return
+        fd = self._open_directory(name)
         try:
-            fd = open_child(self._handle, self._fd, name, syscalls.LISTING)
-        except PermissionError:
-            if not unlock_entry(self._handle, self._fd, name, S_IRWXU):
-                raise
-            fd = open_child(self._handle, self._fd, name, syscalls.LISTING)
-        try:
+            refuse_denied(self._handle, fd, name)
             remove_own(self._handle, fd)
         finally:
             syscalls.close(fd)

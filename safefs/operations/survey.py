@@ -7,7 +7,7 @@ than for the listing itself. Containment is that of ``walk``: down by descriptor
 from __future__ import annotations
 
 from safefs.kernel import syscalls
-from safefs.operations.listing import is_listed
+from safefs.operations.listing import is_listed, without_hidden
 from safefs.operations.tree import Descent, visit
 
 TYPE_CHECKING = False
@@ -74,9 +74,9 @@ def survey(
 
 def _entries(descent: Descent) -> list[os.DirEntry[str]]:
     """What is here. An entry keeps the descriptor's bare number: asked here and not elsewhere."""
-    dots = not descent.hides_dots
     with syscalls.scandir(descent.fd) as listing:
-        return [e for e in listing if e.name[0] != "." or is_listed(e.name, dots=dots)]
+        found = [e for e in listing if e.name[0] != "." or is_listed(e.name)]
+    return without_hidden(found, descent.hidden)
 
 
 def _names(descent: Descent, _: str) -> tuple[list[str], tuple[list[str], list[str], Any]]:
@@ -102,20 +102,23 @@ def _described(
     descent: Descent, at: str, describe: Describe
 ) -> tuple[list[str], tuple[list[str], list[str], Any]]:
     with syscalls.scandir(descent.fd) as listing:
-        directories, links, found = describe(at, _stats(listing, dots=not descent.hides_dots))
+        directories, links, found = describe(at, _stats(_shown(listing, descent)))
     return directories, ([], links, found)
 
 
-def _stats(
-    entries: Iterable[os.DirEntry[str]], *, dots: bool
-) -> Iterator[tuple[str, os.stat_result]]:
+def _shown(entries: Iterable[os.DirEntry[str]], descent: Descent) -> Iterable[os.DirEntry[str]]:
+    hidden = descent.hidden
+    return entries if hidden is None else without_hidden(list(entries), hidden)
+
+
+def _stats(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, os.stat_result]]:
     """The lstat of each as it is read; what is gone by then is left out.
 
     One after the other: an entry keeps its stat, and thousands at once are slower than their sum.
     """
     for entry in entries:
         name = entry.name
-        if name[0] != "." or is_listed(name, dots=dots):
+        if name[0] != "." or is_listed(name):
             try:
                 yield name, entry.stat(follow_symlinks=False)
             except FileNotFoundError:

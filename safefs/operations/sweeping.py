@@ -8,6 +8,7 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 from time import sleep, time
 
 from safefs.kernel import syscalls
+from safefs.operations.denied import refuse_denied
 from safefs.operations.listing import open_directory
 from safefs.operations.parent import Blame, open_child
 from safefs.operations.removing import remove_entries, remove_own
@@ -56,6 +57,7 @@ def empty(handle: Handle, path: RelPath) -> None:
     top = open_directory(handle, path)
     try:
         with Blame(path):
+            refuse_denied(handle, top, path.shown)
             remove_entries(handle, top)
     finally:
         syscalls.close(top)
@@ -92,11 +94,12 @@ def _directories(
     with syscalls.scandir(descent.fd) as entries:
         found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     onward = []
+    hidden = descent.hidden
     for name, is_dir in found:
         if is_temporary(name):
             if _remove(handle, descent.fd, name, before):
                 removed.append(prefix + name)
-        elif is_dir and not (descent.hides_dots and name[0] == "."):
+        elif is_dir and not (hidden is not None and hidden(name, True)):
             onward.append(name)
     return onward
 

@@ -9,6 +9,7 @@ from stat import S_ISREG
 from safefs.audit import refused
 from safefs.errors import PolicyError
 from safefs.kernel import syscalls
+from safefs.kernel.reached import place_beneath
 from safefs.operations.job import WholeError
 from safefs.operations.tree import Descent
 from safefs.paths import RelPath
@@ -57,14 +58,31 @@ def refuse_kind(policy: Policy, name: str, kind: Kind) -> None:
         raise OSError(ENXIO, f"not a file, directory or link: {name!r}")
 
 
+def refuse_place(target: Handle, place: bytes, shown: str, kind: Kind) -> None:
+    """PolicyError for an entry that may not be made at this place."""
+    rules = target.rules
+    if rules is not None and rules.denies(place, directory=kind == "directory"):
+        raise rules.refusal(place, shown)
+
+
 def rehearse_copy(
-    source: Handle, top: int, target: Handle, within: Within | None, job: Job
+    source: Handle,
+    top: int,
+    target: Handle,
+    within: Within | None,
+    job: Job,
+    place: bytes = b"",
 ) -> None:
-    """Count and record what ``copytree`` would do, and raise what it would by looking alone."""
+    """Count and record what ``copytree`` would do, and raise what it would by looking alone.
+
+    ``place``: where it would lie beneath the root of ``target``.
+    """
     seen: set[Identity] = set()
 
     def look(fd: int, name: str, path: str, kind: Kind) -> None:
         refuse_kind(target.policy, name, kind)
+        if target.rules is not None:
+            refuse_place(target, place_beneath(place, path), name, kind)
         if kind != "file":
             job.done("create", path, kind)
             return

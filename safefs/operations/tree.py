@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from errno import ELOOP, ENOTDIR
 
-from safefs.audit import refused
-from safefs.errors import PolicyError, SafefsError
+from safefs.errors import SafefsError
 from safefs.kernel import syscalls
+from safefs.kernel.reached import place_beneath, place_of_fd
 from safefs.kernel.trail import MAX_HELD, Moved, Trail
-from safefs.operations.listing import hides_dots, open_directory, read_directory
+from safefs.operations.listing import open_directory, read_directory, without_hidden
 from safefs.operations.parent import Blame, open_child
 from safefs.operations.replace import is_temporary
 from safefs.paths import RelPath
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from safefs.kernel.handle import Handle
+    from safefs.operations.listing import Hidden
     from safefs.report import Kind
 
     Found = TypeVar("Found")
@@ -31,16 +32,25 @@ _VANISHED = (FileNotFoundError, NotADirectoryError)
 class Descent:
     """Where one stands in a tree: a trail of listings, and what is checked at each step down."""
 
-    __slots__ = ("_handle", "_temporary", "_top_hides_dots", "_trail")
+    __slots__ = ("_everything", "_handle", "_temporary", "_trail")
 
     def __init__(
-        self, handle: Handle, top: int, most: int = MAX_HELD, *, temporary: bool = False
+        self,
+        handle: Handle,
+        top: int,
+        most: int = MAX_HELD,
+        *,
+        temporary: bool = False,
+        everything: bool = False,
     ) -> None:
-        """``temporary``: what bears a temporary name is read too, by those who remove."""
+        """``temporary``: what bears a temporary name is read too, by those who remove.
+
+        ``everything``: also what the rules of names would hide; of a draft, which has no place yet.
+        """
+        self._everything = everything
         self._handle = handle
         self._temporary = temporary
         self._trail = Trail(top, syscalls.LISTING, most)
-        self._top_hides_dots = hides_dots(handle, top)
 
     @property
     def fd(self) -> int:
@@ -51,24 +61,29 @@ class Descent:
         return self._trail.depth
 
     @property
-    def hides_dots(self) -> bool:
-        """Whether dot entries are to be left out here."""
-        return self._top_hides_dots and not self.depth
+    def hidden(self) -> Hidden | None:
+        """Whether a name (and: it is a directory) is to be left out here; None: none is."""
+        return None if self._everything else self._handle.hidden(self.fd)
 
     def read(self) -> list[tuple[str, bool]]:
         """(name, whether it is a directory) of what is here, sorted."""
-        return read_directory(self.fd, dots=not self.hides_dots, temporary=self._temporary)
+        return read_directory(self.fd, hidden=self.hidden, temporary=self._temporary)
 
     def kinds(self, *, ordered: bool = True) -> list[tuple[str, Kind]]:
         """(name, kind) of what is here, sorted; else as it is stored, the last first."""
-        dots, temporary = not self.hides_dots, self._temporary
+        hidden, temporary = self.hidden, self._temporary
         found: list[tuple[str, Kind]]
         with syscalls.scandir(self.fd) as entries:
             found = [
                 (name, "file" if entry.is_file(follow_symlinks=False) else _kind(entry))
                 for entry in entries
-                if (name := entry.name)[0] != "."
-                or (dots and (temporary or not is_temporary(name)))
+                if (name := entry.name)[0] != "." or temporary or not is_temporary(name)
+            ]
+        if hidden is not None:
+            found = [
+                (name, kind)
+                for name, kind in found
+                if (temporary and is_temporary(name)) or not hidden(name, kind == "directory")
             ]
         if ordered:
             found.sort()
@@ -152,7 +167,7 @@ def visit(
                 continue
             beneath = name if at in (".", "") else f"{at}/{name}"
             try:
-                descent.enter(_one_name(handle, name, hides=descent.hides_dots))
+                descent.enter(_one_name(handle, descent.fd, name))
             except SafefsError:
                 raise
             except OSError as error:
@@ -171,11 +186,11 @@ def visit(
         syscalls.close(top)
 
 
-def _one_name(handle: Handle, name: str, *, hides: bool) -> bytes:
+def _one_name(handle: Handle, dir_fd: int, name: str) -> bytes:
     """``dirnames`` may be changed by the caller, so what is read from it is untrusted text."""
     path = RelPath.one_name(name)
-    if hides and handle.policy.hides(path.raw):
-        raise refused(PolicyError(path.shown, "top_level_dot_entries", "a dot entry at the top"))
+    if handle.guarded:
+        handle.refuse_name(place_beneath(place_of_fd(dir_fd), path.raw), path.shown)
     return path.raw
 
 
@@ -260,11 +275,8 @@ def _sizes(descent: Descent, seen: set[tuple[int, int]]) -> tuple[int, list[str]
     """(the bytes of what is here, the names of the directories here)."""
     total = 0
     directories = []
-    hide = descent.hides_dots
     with syscalls.scandir(descent.fd) as entries:
-        for entry in entries:
-            if hide and entry.name[0] == ".":
-                continue
+        for entry in without_hidden(list(entries), descent.hidden, temporary=True):
             if entry.is_dir(follow_symlinks=False):
                 directories.append(entry.name)
                 continue

@@ -178,8 +178,8 @@ OPENAT2 = (
         "follow links to the hidden",
         "a link beside them shows .ssh and .bashrc of the home disk",
         _INIT,
-        "        fd = openat2.open_beneath(handle, raw, flags, mode, syscalls.RESOLVE_NO_SYMLINKS)\n",
-        "        fd = openat2.open_beneath(handle, raw, flags, mode)\n",
+        "    fd = openat2.open_beneath(handle, path.raw, flags, mode, syscalls.RESOLVE_NO_SYMLINKS)\n",
+        "    fd = openat2.open_beneath(handle, path.raw, flags, mode)\n",
         "tests/test_traps.py::test_a_dot_entry_at_the_top_is_refused_by_whatever_path_it_is_reached",
     ),
     mutant(
@@ -248,8 +248,8 @@ WALK = (
         "show the hidden to the walk",
         "with openat2 refused, the home disk shows .ssh and .bashrc",
         _WALK,
-        "        if not trail.depth and handle.policy.hides(name):\n",
-        "        if trail.depth and handle.policy.hides(name):\n",
+        "        if handle.guarded:\n            _judge",
+        "        if handle.guarded and trail.depth:\n            _judge",
         "tests/test_traps.py::test_a_dot_entry_at_the_top_is_refused_by_whatever_path_it_is_reached",
     ),
     mutant(

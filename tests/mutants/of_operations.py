@@ -149,8 +149,8 @@ TREES = (
         "list the hidden",
         "the home disk lists .ssh, though it does not open it",
         f"{_ROOM}listing.py",
-        "    return handle.guarded and handle.is_root(fd)\n",
-        "    return handle.guarded and not handle.is_root(fd)\n",
+        "            hidden = handle.hidden(fd)\n",
+        "            hidden = None\n",
         "tests/test_traps.py::test_dot_entries_at_the_top_are_in_no_listing",
     ),
     mutant(
