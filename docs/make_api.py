@@ -26,6 +26,7 @@ CLASSES = (
     ("TreeReport", "report", ""),
     ("Explanation", "explanation", ""),
     ("PathStep", "explanation", ""),
+    ("Access", "access", ""),
     ("Stat", "drivers/base", "As of `os.stat_result`."),
     ("Watcher", "watch/watcher", ""),
     ("Change", "watch/changes", ""),
@@ -35,6 +36,7 @@ CLASSES = (
 )
 # These have no constructor for callers.
 MADE_ELSEWHERE = (
+    "Access",
     "Change",
     "DiskPath",
     "Explanation",

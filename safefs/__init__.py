@@ -30,6 +30,7 @@ from safefs.policy import Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from safefs.access import Access
     from safefs.budget import Budget
     from safefs.disk import Disk
     from safefs.diskpath import DiskPath
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from safefs.watch import Change, Resync, RootGone, RootMoved, Watcher
 
 __all__ = [
+    "Access",
     "ArchiveError",
     "Budget",
     "BudgetError",
@@ -82,6 +84,7 @@ __version__ = "0.1.0"
 
 # Loaded on first use: what a program does not touch it does not wait for.
 _LAZY = {
+    "Access": "safefs.access",
     "Budget": "safefs.budget",
     "Change": "safefs.watch",
     "Disk": "safefs.disk",

@@ -25,6 +25,8 @@ from safefs.errors import EscapeError, InvalidPathError, PolicyError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
+    from types import FrameType
     from typing import TypeVar
 
     Refusal = TypeVar("Refusal", EscapeError, InvalidPathError, PolicyError)
@@ -37,7 +39,7 @@ _OPTIMIZED = 1  # inspect.CO_OPTIMIZED: the code of a function, whose variables 
 def refused(error: Refusal) -> Refusal:
     """Report a refusal and hand it back, for ``raise refused(EscapeError(...))``."""
     path, rule, component = _facts(error)
-    disk, operation = _origin()
+    disk, operation, tell = origin(sys._getframe(1))  # noqa: SLF001  (what traceback.walk_stack uses, without its import)
     if operation is not None and operation.endswith(_FORETELLS):
         return error
     sys.audit("safefs.denied", path, rule, component, disk, operation)
@@ -51,35 +53,57 @@ def refused(error: Refusal) -> Refusal:
     by = "" if operation is None else f" by {operation}"
     on = "" if disk is None else f" on {disk!a}"
     try:
-        _logger().info("denied: %s%s%s (%s)", ascii(path), by, on, rule, extra=facts)
+        logger().info("denied: %s%s%s (%s)", ascii(path), by, on, rule, extra=facts)
     except ImportError:
         pass  # a process that has locked itself away may not read the standard library any more
+    if tell is not None:
+        tell(error, operation)
     return error
 
 
-def _origin() -> tuple[str | None, str | None]:
-    """(the disk, what was called), from the frames of safefs that lead to a refusal.
+def origin(
+    frame: FrameType | None,
+) -> tuple[str | None, str | None, Callable[..., None] | None]:
+    """(the disk, what was called, who else is to be told), from this frame of safefs upwards.
 
     A refusal is rare and may be slow; that each operation says what it is, in case it is refused,
     would cost all of them. A door is a class with ``_is_door``, and whose name is to be told has a
-    ``_disk_name``. Both are looked for in the class: an object may answer for another.
+    ``_disk_name``; the innermost of these may have a ``_teller`` too. All are looked for in the
+    class: an object may answer for another.
     """
-    disk = operation = None
-    frame = sys._getframe(2)  # noqa: SLF001  (what traceback.walk_stack uses, without its import)
+    disk = operation = tell = None
+    met = False
     while frame is not None and frame.f_globals.get("__name__", "").startswith("safefs."):
-        seen = frame.f_locals
-        owner = seen.get("self")
-        if type(seen) is dict and frame.f_code.co_flags & _OPTIMIZED:
-            # Before Python 3.13 a copy that the frame keeps: with the error, which keeps the frame,
-            # a cycle that would hold a Root, and its descriptor, until the next collection.
-            seen.clear()
+        owner = owner_of(frame)
         kind, called = type(owner), frame.f_code.co_name
-        if disk is None and hasattr(kind, "_disk_name"):
-            disk = owner._disk_name  # type: ignore[union-attr]  # noqa: SLF001  (asked above)
+        if hasattr(kind, "_disk_name"):
+            if disk is None:
+                disk = owner._disk_name  # type: ignore[attr-defined]  # noqa: SLF001  (asked above)
+            if not met and hasattr(kind, "_teller"):
+                tell = owner._teller  # type: ignore[attr-defined]  # noqa: SLF001  (asked above)
+            met = True
         if hasattr(kind, "_is_door") and (called[0] != "_" or called[:2] == "__"):
             operation = f"{kind.__name__}.{called}"
-        frame = frame.f_back  # type: ignore[assignment]  # None at the outermost
-    return disk, operation
+        frame = frame.f_back
+    return disk, operation, tell
+
+
+def owner_of(frame: FrameType) -> object:
+    """Whose method it is, or None."""
+    seen = frame.f_locals
+    owner = seen.get("self")
+    if type(seen) is dict and frame.f_code.co_flags & _OPTIMIZED:
+        # Before Python 3.13 a copy that the frame keeps: with the error, which keeps the frame,
+        # a cycle that would hold a Root, and its descriptor, until the next collection.
+        seen.clear()
+    return owner
+
+
+def rule_of(error: BaseException | None) -> str | None:
+    """What has refused, or None for what is no refusal."""
+    if isinstance(error, EscapeError | InvalidPathError | PolicyError):
+        return _facts(error)[1]
+    return None
 
 
 def _facts(
@@ -92,7 +116,8 @@ def _facts(
     return error.path, error.reason, None
 
 
-def _logger() -> logging.Logger:
+def logger() -> logging.Logger:
+    """The logger ``safefs.audit``."""
     # Imported at the first refusal: logging costs more at import than the whole core.
     import logging
 

@@ -30,6 +30,7 @@ from safefs.drivers.locking import (
     holding,
     refuse_without,
 )
+from safefs.drivers.observed import Whole, check_hook, observed, teller
 from safefs.drivers.transfer import End
 from safefs.errors import EscapeError, InvalidPathError
 from safefs.operations.atomic import check_atomic
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from safefs.drivers.base import Driver, Kind, Stat
     from safefs.drivers.content import Content
     from safefs.drivers.locking import Locks
+    from safefs.drivers.observed import OnAccess
     from safefs.explanation import Explanation, Operation
     from safefs.integrations.fsspec import DiskFileSystem
     from safefs.operations.job import OnError
@@ -87,6 +89,7 @@ class Disk:
     """
 
     _is_door = True  # for safefs.audit
+    _name: str | None = None  # until it is known, for safefs.audit
 
     def __init__(
         self,
@@ -96,19 +99,36 @@ class Disk:
         policy: Policy | None = None,
         create: bool = False,
         locks: StrOrBytesPath | None = None,
+        on_access: OnAccess | None = None,
     ) -> None:
         """``locks``: a directory of the application's own for the files of ``lock`` and of
         ``put(if_match=)``; made with mode 0700 when the first is taken, those above it not.
+
+        ``on_access`` is called with an ``Access`` after each operation on this disk and on all that
+        are derived from it, by whatever door, in the thread that asked for it. One call may be
+        several operations: ``put`` into a directory that is missing asks, makes it, and writes. It
+        is an observer: what it raises is logged to ``safefs.audit`` and changes nothing. What is
+        done with a file once it is open is not told, nor what the hook itself does on the disk.
         """
         _check_name(name)
+        check_hook(on_access)
+        self._name = name
         if not isinstance(policy, Policy | None):
             raise TypeError(f"policy is a Policy, not {type(policy).__name__}")
         place = None if locks is None else LockDirectory.at(locks)
-        self._begin(LocalDriver.at(directory, policy=policy, create=create), name, place)
+        driver = LocalDriver.at(directory, policy=policy, create=create)
+        self._begin(driver, name, place, on_access)
         self._closes_locks = True
 
     @classmethod
-    def _over(cls, driver: Driver, *, name: str | None = None, locks: Locks | None = None) -> Self:
+    def _over(
+        cls,
+        driver: Driver,
+        *,
+        name: str | None = None,
+        locks: Locks | None = None,
+        on_access: OnAccess | None = None,
+    ) -> Self:
         """A disk on any driver, which it owns from here on and closes.
 
         The modes of new files and directories are the driver's (see ``LocalDriver``). ``locks`` is
@@ -116,10 +136,18 @@ class Disk:
         """
         _check_name(name)
         disk = cls.__new__(cls)
-        disk._begin(driver, name, locks)  # noqa: SLF001  (its own class)
+        disk._begin(driver, name, locks, on_access)  # noqa: SLF001  (its own class)
         return disk
 
-    def _begin(self, driver: Driver, name: str | None, locks: Locks | None) -> None:
+    def _begin(
+        self,
+        driver: Driver,
+        name: str | None,
+        locks: Locks | None,
+        on_access: OnAccess | None,
+    ) -> None:
+        if on_access is not None:
+            driver = observed(driver, on_access)
         self._driver = driver
         self._locks = locks or driver.locks
         self._closes_locks = False
@@ -151,6 +179,10 @@ class Disk:
     @property
     def _disk_name(self) -> str | None:
         return self._name
+
+    @property
+    def _teller(self) -> Callable[..., None] | None:
+        return teller(getattr(self, "_driver", None))  # none yet: its directory is being opened
 
     @property
     def policy(self) -> Policy:
@@ -871,7 +903,9 @@ class Disk:
             dry_run=dry_run,
             hard_links=hard_links,
         )
-        trees.copy_tree(self._end(source), self._end(target), job)
+        here, there = self._end(source), self._end(target)
+        with Whole((here.driver, here.path, False), (there.driver, there.path, True)):
+            trees.copy_tree(here, there, job)
         return job.report()
 
     def move_tree(
@@ -900,7 +934,9 @@ class Disk:
             dry_run=dry_run,
             hard_links=hard_links,
         )
-        trees.move_tree(self._end(source), self._end(target), job)
+        here, there = self._end(source), self._end(target)
+        with Whole((here.driver, here.path, True), (there.driver, there.path, True)):
+            trees.move_tree(here, there, job)
         return job.report()
 
     def sync_to(
@@ -941,7 +977,9 @@ class Disk:
         if not isinstance(other, Disk | DiskPath):
             raise TypeError(f"give a Disk or a DiskPath to sync to, not {type(other).__name__}")
         target = other / "" if isinstance(other, Disk) else other
-        trees.sync(self._end(source), self._end(target), job, delete=delete)
+        here, there = self._end(source), self._end(target)
+        with Whole((here.driver, here.path, False), (there.driver, there.path, True)):
+            trees.sync(here, there, job, delete=delete)
         return job.report()
 
     # Archives
@@ -986,18 +1024,21 @@ class Disk:
         if isinstance(archive, bytes) and b"\0" in archive:
             raise TypeError("bytes are a path here; give what an archive holds as io.BytesIO(...)")
         is_path = isinstance(archive, str | bytes | os.PathLike | DiskPath | Disk)
-        return extract(
-            self._end(cast("AnyPath", archive)) if is_path else cast("BinaryIO", archive),
-            self._driver,
-            self._path(into),
-            budget=budget,
-            partial=partial,
-            overwrite=overwrite,
-            duplicates=duplicates,
-            progress=progress,
-            dry_run=dry_run,
-            on_error=on_error,
-        )
+        source = self._end(cast("AnyPath", archive)) if is_path else cast("BinaryIO", archive)
+        where = self._path(into)
+        with Whole((self._driver, where, True)):
+            return extract(
+                source,
+                self._driver,
+                where,
+                budget=budget,
+                partial=partial,
+                overwrite=overwrite,
+                duplicates=duplicates,
+                progress=progress,
+                dry_run=dry_run,
+                on_error=on_error,
+            )
 
     def archive(
         self,

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from safefs.audit import refused
 from safefs.drivers.base import is_absence
+from safefs.drivers.observed import teller
 from safefs.errors import InvalidPathError
 from safefs.paths import RelPath
 from safefs.patterns import Pattern, fixed_parts, parts_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import IO, Any, BinaryIO, NoReturn, Self, TextIO, overload
 
     from safefs.disk import Disk
@@ -105,6 +106,10 @@ class DiskPath:
     @property
     def _disk_name(self) -> str | None:
         return self._disk.name
+
+    @property
+    def _teller(self) -> Callable[..., None] | None:
+        return teller(self._driver)
 
     @property
     def disk(self) -> Disk:

@@ -13,6 +13,7 @@ from safefs.disk import Disk
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.locking import FOLDER as LOCKS
 from safefs.drivers.locking import LockDirectory
+from safefs.drivers.observed import check_hook
 from safefs.errors import ConfigError, MissingFolderError, UnknownDiskError
 from safefs.folders import HOME, PRIVATE, STATE, TEMP, TemporaryFolder, places
 from safefs.policy import Policy
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, Self
 
     from safefs.config import DiskEntry
+    from safefs.drivers.observed import OnAccess
     from safefs.folders import Place
     from safefs.integrations.registry import Registration
     from safefs.testing.fake import FakeStorage
@@ -44,7 +46,8 @@ class Storage:
     takes this name if it has none). So does
     ``safefs.toml`` (see ``safefs.config``), read from ``config``, or else from the application's
     config folder; never from the working directory. ``outside_home`` names the disks that may lie
-    outside the home directory, should the environment say so.
+    outside the home directory, should the environment say so. ``on_access`` is that of ``Disk``,
+    for each disk that is opened here; a ``Disk`` in ``disks`` has its own, or none.
 
     Where each disk lies is settled here and now; a disk is opened and its folder checked
     (``safefs.folders``) when it is first asked for, so a folder that is missing or not to be
@@ -62,7 +65,9 @@ class Storage:
         config: Directory | None = None,
         outside_home: Iterable[str] = (),
         home_dot_entries: bool = False,
+        on_access: OnAccess | None = None,
     ) -> None:
+        check_hook(on_access)
         if disks is not None and not hasattr(disks, "items"):
             raise TypeError(
                 "disks is a mapping of names to directories, as in {'uploads': '/srv/uploads'}, "
@@ -76,15 +81,18 @@ class Storage:
         if not home_dot_entries:
             rights[HOME] = {"top_level_dot_entries": "refuse", **rights.get(HOME, {})}
         locks = LockDirectory(_lock_folder(found[STATE]))
-        slots = {name: _found(place, _policy(name, rights), locks) for name, place in found.items()}
-        slots[TEMP] = _temporary(app, _policy(TEMP, rights), locks)
+        common = Common(locks, on_access)
+        slots = {
+            name: _found(place, _policy(name, rights), common) for name, place in found.items()
+        }
+        slots[TEMP] = _temporary(app, _policy(TEMP, rights), common)
         for name, entry in entries.items():
             if entry.path is not None:
-                slots[name] = _configured(entry, entry.path, _policy(name, rights), locks)
+                slots[name] = _configured(entry, entry.path, _policy(name, rights), common)
         for name, disk in (disks or {}).items():
             if configuration.check_name(name) in entries:
                 raise ConfigError("Storage", "disks", f"{name!r} is in safefs.toml as well")
-            slots[name] = _given(name, disk, _policy(name, rights), locks)
+            slots[name] = _given(name, disk, _policy(name, rights), common)
         self._begin(app, slots, locks)
 
     def _begin(self, app: str, slots: Mapping[str, Slot], locks: LockDirectory) -> None:
@@ -198,6 +206,13 @@ class Storage:
         )
 
 
+class Common(NamedTuple):
+    """What the disks of one Storage have in common."""
+
+    locks: LockDirectory
+    on_access: OnAccess | None
+
+
 class Opened(NamedTuple):
     """A disk, and what to call when its Storage closes."""
 
@@ -277,23 +292,23 @@ def _lock_folder(state: Place) -> Callable[[], Root]:
     return opener
 
 
-def _disk(name: str, driver: LocalDriver, locks: LockDirectory) -> Opened:
-    disk = Disk._over(driver, name=name, locks=locks)  # noqa: SLF001  (who choose a driver)
+def _disk(name: str, driver: LocalDriver, common: Common) -> Opened:
+    disk = Disk._over(  # noqa: SLF001  (who choose a driver)
+        driver, name=name, locks=common.locks, on_access=common.on_access
+    )
     return Opened(disk, disk.close)
 
 
-def _found(place: Place, policy: Policy, locks: LockDirectory) -> Slot:
+def _found(place: Place, policy: Policy, common: Common) -> Slot:
     def opener() -> Opened:
         root = place.open(policy)
         driver = LocalDriver(root, where=str(place.path), **modes(place.name))
-        return _disk(place.name, driver, locks)
+        return _disk(place.name, driver, common)
 
     return Slot(f"({place.problem})" if place.problem else str(place.path), opener)
 
 
-def _at(
-    name: str, path: str, policy: Policy, locks: LockDirectory, *, create: bool = False
-) -> Slot:
+def _at(name: str, path: str, policy: Policy, common: Common, *, create: bool = False) -> Slot:
     def opener() -> Opened:
         try:
             if create:
@@ -301,30 +316,30 @@ def _at(
             root = Root(path, policy=policy)
         except FileNotFoundError:
             raise MissingFolderError(name, path) from None
-        return _disk(name, LocalDriver(root, where=path, **modes(name)), locks)
+        return _disk(name, LocalDriver(root, where=path, **modes(name)), common)
 
     return Slot(path, opener)
 
 
-def _configured(entry: DiskEntry, path: str, policy: Policy, locks: LockDirectory) -> Slot:
-    return _at(entry.name, path, policy, locks, create=entry.create)
+def _configured(entry: DiskEntry, path: str, policy: Policy, common: Common) -> Slot:
+    return _at(entry.name, path, policy, common, create=entry.create)
 
 
-def _given(name: str, disk: Directory | Disk, policy: Policy, locks: LockDirectory) -> Slot:
+def _given(name: str, disk: Directory | Disk, policy: Policy, common: Common) -> Slot:
     if isinstance(disk, Disk):
-        disk._adopt(name, locks)  # noqa: SLF001  (only a Storage names disks of others)
+        disk._adopt(name, common.locks)  # noqa: SLF001  (only a Storage names disks of others)
         slot = Slot(repr(disk), lambda: Opened(disk, lambda: None))
         slot.get()
         return slot
     # Joined now: the working directory may be another one at first use.
-    return _at(name, os.path.join(os.getcwd(), os.fspath(disk)), policy, locks)
+    return _at(name, os.path.join(os.getcwd(), os.fspath(disk)), policy, common)
 
 
-def _temporary(app: str, policy: Policy, locks: LockDirectory) -> Slot:
+def _temporary(app: str, policy: Policy, common: Common) -> Slot:
     def opener() -> Opened:
         folder = TemporaryFolder(app)
         opened = _disk(
-            TEMP, LocalDriver(folder.root.subroot(".", policy=policy), **modes(TEMP)), locks
+            TEMP, LocalDriver(folder.root.subroot(".", policy=policy), **modes(TEMP)), common
         )
         # A disk that is dropped unclosed, or open at exit, leaves nothing behind either.
         remove = weakref.finalize(opened.disk, folder.remove)

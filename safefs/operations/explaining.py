@@ -11,7 +11,8 @@ import os
 from errno import EACCES, EEXIST, EISDIR, ENOENT, ENOTSUP, ENXIO, EROFS, EXDEV
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
-from safefs.errors import EscapeError, InvalidPathError, PolicyError
+from safefs import audit
+from safefs.errors import EscapeError
 from safefs.explanation import Explanation, PathStep
 from safefs.kernel import syscalls, walk
 from safefs.kernel.procfs import permits
@@ -20,6 +21,7 @@ from safefs.paths import RelPath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from safefs.errors import InvalidPathError
     from safefs.explanation import Operation, StepKind
     from safefs.kernel.handle import Handle
     from safefs.kernel.trail import Trail
@@ -74,12 +76,10 @@ def explained(
 
 
 def rule_of(error: BaseException) -> str | None:
-    """What refuses, in the words of ``safefs.audit``; None where no rule decides."""
-    if isinstance(error, PolicyError):
-        return error.rule
-    if isinstance(error, EscapeError | InvalidPathError):
-        return error.reason
-    return "same_filesystem" if isinstance(error, OSError) and error.errno == EXDEV else None
+    """What refuses, or None where no rule decides; on the way it is a rule that gives EXDEV."""
+    if isinstance(error, OSError) and error.errno == EXDEV:
+        return "same_filesystem"
+    return audit.rule_of(error)
 
 
 def missed(error: OSError) -> StepKind:

@@ -10,6 +10,7 @@ from fsspec.utils import stringify_path
 from safefs.audit import refused
 from safefs.diskpath import DiskPath
 from safefs.drivers.base import is_absence
+from safefs.drivers.observed import teller
 from safefs.errors import EscapeError, InvalidPathError
 from safefs.paths import RelPath
 
@@ -45,6 +46,10 @@ class Place:
     @property
     def _disk_name(self) -> str | None:
         return self.disk.name
+
+    @property
+    def _teller(self) -> Callable[..., None] | None:
+        return teller(self.disk._driver)  # noqa: SLF001  (as above)
 
     @property
     def prefix(self) -> str:
