@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -26,6 +27,8 @@ from safefs.archive import zips
 from safefs.archive.limits import CHUNK
 from safefs.archive.rules import Spellings
 from safefs.archive.sources import Source
+from safefs.drivers.memory import MemoryDriver
+from safefs.kernel import syscalls
 from safefs.paths import RelPath
 from safefs.policy import Policy
 from safefs.testing.archives import Archive, Member
@@ -282,6 +285,39 @@ def test_a_member_that_can_have_no_place_is_left_out_where_errors_are_handed_on(
     skipped = [step.path for step in report.steps if step.action == "skip"]
     assert [path.rstrip("/") for path in skipped] == [member.decode().rstrip("/")]
     assert scratch.changes() == []
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_links_are_left_out_where_there_are_none_and_errors_are_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As on vfat, which says EPERM. Of a file that says something else: nothing may be made."""
+
+    def linkless(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    packed = _link("l", "a") + _file("a", b"a") + _END
+    monkeypatch.setattr(syscalls, "symlink", linkless)
+    errors: list[OSError | ValueError] = []
+    with Disk(tmp_path) as disk, Disk._over(MemoryDriver()) as memory:
+        for each in (disk, memory):
+            each.extract(io.BytesIO(packed), "new", on_error=errors.append)
+            assert each.all_files("new") == ["new/a"]
+        with pytest.raises(OSError) as caught:
+            disk.extract(io.BytesIO(packed), "other")
+        assert caught.value.errno == number
+        monkeypatch.setattr(syscalls, "open", linkless)
+        with pytest.raises(OSError) as caught:
+            alone = _file("a", b"a") + _END
+            disk.extract(io.BytesIO(alone), "", partial=True, on_error=errors.append)
+    assert [getattr(error, "errno", None) for error in errors] == [number, errno.EOPNOTSUPP]
+
+
+def test_a_hard_link_to_what_is_beneath_a_file_is_none_to_a_member(scratch: Scratch) -> None:
+    packed = Archive("tar", _members(("a",), ("h", HARD, "a/b"))).pack(scratch)
+    refusal = _refused(scratch, packed, "new")
+    assert isinstance(refusal, ArchiveError)
+    assert refusal.member == "h"
 
 
 def test_a_name_with_a_drive_is_refused_with_a_hint_of_its_own(scratch: Scratch) -> None:

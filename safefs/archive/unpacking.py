@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from errno import EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOTDIR
+from errno import EEXIST, EISDIR, ELOOP, EMLINK, ENAMETOOLONG, ENOTDIR, ENOTSUP, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING
 
 from safefs.archive import tars, zips
@@ -120,7 +120,7 @@ class Unpacking:
             elif member.kind != "directory":
                 raise ArchiveError(self._name, member.name, "its name is that of the top itself")
         except (OSError, ValueError) as error:
-            if self._on_error is None or not _is_of_one_member(error):
+            if self._on_error is None or not _is_of(member, error):
                 raise
             return error
         return None
@@ -220,7 +220,7 @@ class Unpacking:
             raise ArchiveError(self._name, member.name, "it is a hard link to itself")
         try:
             ours = self._place.holds(source)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             ours = False
         if not ours:
             reason = f"it is a hard link to {member.target!r}, which is no file of this archive"
@@ -319,9 +319,15 @@ _REFUSALS = (EscapeError, PolicyError, InvalidPathError, ArchiveError, FileExist
 _MISPLACED = frozenset({ENOTDIR, ENAMETOOLONG, ELOOP, EISDIR})
 
 
-def _is_of_one_member(error: OSError | ValueError) -> bool:
-    """Whether it says what is wrong with a member alone."""
-    return isinstance(error, _REFUSALS) or getattr(error, "errno", None) in _MISPLACED
+# And of links, where the file system has none (vfat: EPERM), or no more names for one file.
+_LINKLESS = frozenset({ENOTSUP, EOPNOTSUPP, EPERM, EMLINK})
+
+
+def _is_of(member: Member, error: OSError | ValueError) -> bool:
+    """Whether it says what is wrong with this member alone."""
+    number = getattr(error, "errno", None)
+    is_link = member.kind in ("symlink", "link")
+    return isinstance(error, _REFUSALS) or number in _MISPLACED or (is_link and number in _LINKLESS)
 
 
 def _beside(path: RelPath, target: bytes) -> RelPath:
