@@ -1019,9 +1019,10 @@ class Disk:
         given the errors of single members, which are left out. ``dry_run`` judges all of it in a
         hidden draft, without content, which it removes: so it asks for the right to write.
         """
+        from safefs.archive.sources import is_content
         from safefs.drivers.archives import extract
 
-        if isinstance(archive, bytes) and b"\0" in archive:
+        if isinstance(archive, bytes) and is_content(archive):
             raise TypeError("bytes are a path here; give what an archive holds as io.BytesIO(...)")
         is_path = isinstance(archive, str | bytes | os.PathLike | DiskPath | Disk)
         source = self._end(cast("AnyPath", archive)) if is_path else cast("BinaryIO", archive)

@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from safefs import ArchiveError, Budget, BudgetError, Disk, PolicyError, Progress, SameFileError
+from safefs import (
+    ArchiveError,
+    Budget,
+    BudgetError,
+    Disk,
+    InvalidPathError,
+    PolicyError,
+    Progress,
+    SameFileError,
+)
 from safefs.disk import Disk as AnyDisk
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.memory import MemoryDriver
@@ -249,8 +258,13 @@ def test_what_is_asked_wrongly_is_one_error(disk: Disk) -> None:
     with pytest.raises(ValueError, match="nothing to pack"):
         disk.archive([], "none/a.tar")
     assert disk.missing("none")
-    with pytest.raises(TypeError, match=r"io\.BytesIO"):
-        disk.extract(bytes(1024))
+    for kind in ("tar", "tar.gz", "tar.bz2", "tar.xz", "zip"):
+        packed = io.BytesIO()
+        disk.archive("site", packed, format=kind)
+        with pytest.raises(TypeError, match=r"io\.BytesIO"):
+            disk.extract(packed.getvalue())
+    with pytest.raises(InvalidPathError):
+        disk.extract(b"a\0b.tar")
     with pytest.raises(ValueError, match="overwrite goes with partial"):
         disk.extract("a.tar", overwrite=True)
     with pytest.raises(ValueError, match="a dry run is of the whole"):

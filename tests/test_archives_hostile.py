@@ -307,8 +307,8 @@ def test_links_are_left_out_where_there_are_none_and_errors_are_handed_on(
             disk.extract(io.BytesIO(packed), "other")
         assert caught.value.errno == number
         monkeypatch.setattr(syscalls, "open", linkless)
+        alone = _file("a", b"a") + _END
         with pytest.raises(OSError) as caught:
-            alone = _file("a", b"a") + _END
             disk.extract(io.BytesIO(alone), "", partial=True, on_error=errors.append)
     assert [getattr(error, "errno", None) for error in errors] == [number, errno.EOPNOTSUPP]
 

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _HEAD = 16  # bytes by which each format is known
+_USTAR_AT = 257  # where a tar says that it is one
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def is_content(data: bytes) -> bool:
+    """Whether these bytes are an archive, and not the path of one."""
+    head = data.startswith((*_ZIP, *_decompressors()))
+    return b"\0" in data and (head or data[_USTAR_AT:].startswith(b"ustar"))
 
 
 class Source:

@@ -69,4 +69,20 @@ ARCHIVES = (
         "",
         "tests/test_archives_hostile.py::test_what_swells_is_stopped_by_the_ratio_while_it_does",
     ),
+    mutant(
+        "look at no header between the members of a zip",
+        "who reads from the front unpacks what nobody has seen in the directory",
+        "safefs/archive/zipchecks.py",
+        "    _check_gap(source, file, end, behind, name)\n",
+        "",
+        "tests/test_archives_hostile.py::test_a_member_that_the_directory_does_not_know_is_refused",
+    ),
+    mutant(
+        "let zipfile take in a directory of any length",
+        "the budget acts when the memory is full",
+        "safefs/archive/zips.py",
+        "        if self._most is not None and _in_directory(data) > self._most:\n",
+        "        if False:\n",
+        "tests/test_archives_hostile.py::test_a_zip_of_more_members_than_the_budget_is_refused_before_any_is_made",
+    ),
 )
