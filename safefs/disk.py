@@ -150,6 +150,8 @@ class Disk:
             driver = observed(driver, on_access)
         self._driver = driver
         self._locks = locks or driver.locks
+        if self._locks is not None:
+            driver.count_in(self._locks)
         self._closes_locks = False
         self._name = driver._disk_name = name  # noqa: SLF001  (it is the disk's own)
         self._closed = self._revoked = False
@@ -165,6 +167,7 @@ class Disk:
             self._name = self._driver._disk_name = name  # noqa: SLF001  (it is the disk's own)
         if self._locks is None:
             self._locks = locks
+            self._driver.count_in(locks)
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()

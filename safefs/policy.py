@@ -30,7 +30,7 @@ _WORDS = {
     "top_level_dot_entries": _PERMISSIONS,
     "denied": ("refuse", "missing"),
 }
-_LIMITS = ("max_path_length", "max_file_size")
+_LIMITS = ("max_path_length", "max_file_size", "quota_bytes", "quota_files")
 _PATTERNS = ("deny", "allow")
 FIELDS = (*_FLAGS, *_WORDS, *_LIMITS, *_PATTERNS)  # what a configuration may set
 _FIELDS = (*FIELDS, "above")
@@ -96,6 +96,23 @@ class Policy:
         before its bytes go down: a write through an open file object as a whole, and what is put,
         copied or unpacked with nothing left of it. A file that is larger already can be read,
         removed, cut, and overwritten within its length.
+    quota_bytes, quota_files
+        How many bytes the regular files beneath the root may have, as their sizes say, and how many
+        names there may be that are no directories, links included. It holds for whatever is made
+        from this root too; one that is set on a root made from it is counted beneath that, and both
+        hold. A file with several names has its bytes counted once. What is replaced makes room for
+        what replaces it. With more on the disk than there may be, nothing grows, and all can be
+        read, replaced by what is no larger, cut and removed.
+
+        How exact: nothing that is written through roots and disks with this quota exceeds it, by
+        threads of a process, and by processes where a disk has a place for locks (``Disk(...,
+        locks=)``, every disk of a ``Storage``). Without one each process counts by itself, and so
+        does each after a fork. It is counted at first use, again before anything is refused, and
+        while it is in use once a minute (more rarely where that takes long): what others do to the
+        directory (a program, a process that was killed, or a wider disk without this quota) is seen
+        then. Past it go a memory map, what is written by way of ``fileno()``, and a file that has
+        lost its last name but is still open, which only has to fit alone. While a file is replaced
+        both take room on the file system, and for another process both count.
 
     Refusals are ``PolicyError``. Raises ``ValueError`` for a word or a number, and ``TypeError``
     for a type, a field does not have.
@@ -115,6 +132,8 @@ class Policy:
     denied: Literal["refuse", "missing"]
     max_path_length: int | None
     max_file_size: int | None
+    quota_bytes: int | None
+    quota_files: int | None
     deny: tuple[str, ...]
     allow: tuple[str, ...] | None
     above: tuple[PathRules, ...]
@@ -133,6 +152,8 @@ class Policy:
         denied: Literal["refuse", "missing"] = "refuse",
         max_path_length: int | None = None,
         max_file_size: int | None = None,
+        quota_bytes: int | None = None,
+        quota_files: int | None = None,
         deny: Iterable[str] = (),
         allow: Iterable[str] | None = None,
         above: Iterable[PathRules] = (),
@@ -150,6 +171,8 @@ class Policy:
         store(self, "denied", _word("denied", denied))
         store(self, "max_path_length", _limit("max_path_length", max_path_length))
         store(self, "max_file_size", _limit("max_file_size", max_file_size))
+        store(self, "quota_bytes", _limit("quota_bytes", quota_bytes))
+        store(self, "quota_files", _limit("quota_files", quota_files))
         if deny == () and allow is None:
             store(self, "deny", ())
             store(self, "allow", None)
@@ -219,6 +242,8 @@ class Policy:
 
         It allows what this one allows there: a limit of lengths is what ``path`` has left of it, by
         which it was reached, and the rule of dot entries belongs to the top and stays with it.
+        A quota is shown as it is, and goes on counting what there is beneath the root on which it
+        was set.
         """
         left = self.max_path_length
         if left is not None and path.raw.strip(b"./"):
@@ -233,6 +258,11 @@ class Policy:
     def lies_beneath(self) -> bool:
         """Whether the rules of a disk hold here of which this root is a part."""
         return any(each.at for each in self.above)
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is a quota."""
+        return self.quota_bytes is not None or self.quota_files is not None
 
     @property
     def is_checked(self) -> bool:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from safefs.budget import Budget
     from safefs.operations.job import OnError
+    from safefs.operations.ledger import Meters
     from safefs.progress import Listener
     from safefs.report import TreeReport
 
@@ -96,11 +97,18 @@ class Root:
         except OSError as error:
             error.filename = text
             raise
-        self._adopt(fd, policy)
+        self._adopt(fd, policy, policy)
 
-    def _adopt(self, fd: int, policy: Policy) -> None:
+    def _adopt(
+        self, fd: int, policy: Policy, own: Policy | None, meters: Meters | None = None
+    ) -> None:
+        """``own``: what is set on this very root; ``meters``: the quotas of those above it."""
         try:
-            self._handle = Handle(fd, policy)
+            if own is not None and own.counts:
+                from safefs.operations.ledger import NO_METERS
+
+                meters = (meters or NO_METERS).with_own(fd, own)
+            self._handle = Handle(fd, policy, meters)
         except BaseException:
             syscalls.close(fd)
             raise
@@ -170,10 +178,11 @@ class Root:
             if handle.guarded or handle.checked:
                 kept = kept.beneath(parsed, place_of_fd(fd) if handle.guarded else b"")
             kept = kept if policy is None else kept.narrowed(_checked(policy))
+            meters = handle.meters
         except BaseException:
             syscalls.close(fd)
             raise
-        sub._adopt(fd, kept)  # noqa: SLF001
+        sub._adopt(fd, kept, policy, meters)  # noqa: SLF001
         return sub
 
     # Files

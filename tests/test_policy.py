@@ -26,6 +26,8 @@ _FIELDS: dict[str, tuple[Any, ...]] = {
     "denied": ("refuse", "missing"),
     "max_path_length": (None, 100, 10),
     "max_file_size": (None, 100, 0),
+    "quota_bytes": (None, 100, 0),
+    "quota_files": (None, 100, 0),
 }
 _POLICIES = st.fixed_dictionaries(
     {field: st.sampled_from(values) for field, values in _FIELDS.items()}
@@ -98,7 +100,7 @@ def test_a_word_is_one_of_those_there_are(field: str, value: object) -> None:
         Policy(**{field: value})  # type: ignore[arg-type]
 
 
-_LIMITS = ["max_path_length", "max_file_size"]
+_LIMITS = ["max_path_length", "max_file_size", "quota_bytes", "quota_files"]
 
 
 @pytest.mark.parametrize("field", _LIMITS)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from safefs import Disk, Root
+from safefs.drivers.local import LocalDriver
 from safefs.drivers.memory import MemoryDriver
 from safefs.errors import PolicyError
+from safefs.operations.ledger import count
 from safefs.policy import Policy
 from tests import sizes
 from tests.sizes import Scene, Way
@@ -65,25 +67,27 @@ def no_draft_is_left(scratch: Scratch) -> bool:
 
 
 @every_way
+@pytest.mark.parametrize("rule", ["max_file_size", "quota_bytes"])
 def test_a_file_becomes_as_large_as_it_may_and_no_larger(
-    door: str, way: Way, make: Callable[[str, Policy], Scene], scratch: Scratch
+    door: str, way: Way, rule: str, make: Callable[[str, Policy], Scene], scratch: Scratch
 ) -> None:
-    scene = make(door, Policy(max_file_size=LIMIT))
+    scene = make(door, Policy(**{rule: LIMIT}))  # type: ignore[arg-type]
     if way.old is not None:
-        scene.wide.put(way.path, way.old)
+        scene.disk.put(way.path, way.old)
     if way.sized:
         way.act(scene, LIMIT)
         assert len(scene.disk.get(way.path)) == LIMIT
-        scene.wide.delete(way.path)
+        assert_counted(scene.disk)
+        scene.disk.delete(way.path)
         if "/" in way.path:
-            scene.wide.delete_directory(way.path.partition("/")[0])
+            scene.disk.delete_directory(way.path.partition("/")[0])
     if way.old is not None:
-        scene.wide.put(way.path, way.old)
+        scene.disk.put(way.path, way.old)
     before = tree(scene.wide)
     with pytest.raises(PolicyError) as caught:
         way.act(scene, LIMIT + 1)
     error = caught.value
-    assert error.rule == "max_file_size"
+    assert error.rule == rule
     spelled = way.path if way.spelled is None else way.spelled
     if "fsspec" in door:
         spelled = "/t"
@@ -93,6 +97,60 @@ def test_a_file_becomes_as_large_as_it_may_and_no_larger(
         assert tree(scene.wide) == before
     else:
         assert all(len(content) <= LIMIT for content in tree(scene.wide).values())
+    if way.sized:
+        assert_counted(scene.disk)
+        way.act(make_room(scene, way), LIMIT)
+        assert len(scene.disk.get(way.path)) == LIMIT
+
+
+def make_room(scene: Scene, way: Way) -> Scene:
+    """After a refusal, for who must find nothing there, or what was there."""
+    if way.old is None:
+        scene.disk.delete(way.path, missing_ok=True)
+        for directory in scene.disk.directories():
+            scene.disk.delete_directory(directory)
+    else:
+        scene.disk.put(way.path, way.old)
+    return scene
+
+
+@every_way
+def test_there_are_as_many_files_as_there_may_be_and_no_more(
+    door: str, way: Way, make: Callable[[str, Policy], Scene], scratch: Scratch
+) -> None:
+    scene = make(door, Policy(quota_files=1))
+    if way.old is not None:
+        scene.disk.put(way.path, way.old)
+        if way.sized:
+            way.act(scene, LIMIT)  # what is there is replaced, or written to
+            assert len(scene.disk.get(way.path)) == LIMIT
+            assert_counted(scene.disk)
+        return
+    scene.disk.put("full", b"")
+    before = tree(scene.wide)
+    with pytest.raises(PolicyError) as caught:
+        way.act(scene, LIMIT)
+    assert caught.value.rule == "quota_files"
+    assert tree(scene.wide) == before
+    assert no_draft_is_left(scratch)
+    assert_counted(scene.disk)
+    scene.disk.delete("full")
+    for directory in scene.disk.directories():
+        scene.disk.delete_directory(directory)
+    way.act(scene, LIMIT)
+    assert_counted(scene.disk)
+
+
+def assert_counted(disk: Disk) -> None:
+    """What the ledger of a disk says is what is there."""
+    if isinstance(disk._driver, LocalDriver):
+        meters = disk._driver._root._handle.meters
+        assert meters is None or meters.ledgers
+        for ledger in () if meters is None else meters.ledgers:
+            assert not ledger.pending
+            with meters.held():
+                assert ledger.known
+            assert (ledger.bytes, ledger.files) == count(ledger._handle)[:2]
 
 
 @pytest.mark.parametrize("door", ["disk", "memory"])

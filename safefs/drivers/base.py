@@ -343,5 +343,8 @@ class Driver(Protocol):
         either leaves the other open.
         """
 
+    def count_in(self, place: Locks) -> None:
+        """Keep what the quotas of the policy count where other processes keep it too."""
+
     def close(self) -> None:
         """Give up the storage; open file objects stay open. May be called twice."""

@@ -286,6 +286,11 @@ class LocalDriver:
             where=self._where_beneath(path.text),
         )
 
+    def count_in(self, place: Locks) -> None:
+        meters = self._root._handle.meters  # noqa: SLF001  (one object)
+        if meters is not None:
+            meters.count_in(place)
+
     def _where_beneath(self, path: str) -> str | None:
         if self._where is None or path in ("", "."):
             return self._where

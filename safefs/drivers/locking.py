@@ -32,7 +32,11 @@ _STRIPES = 256
 
 
 class Taken(Protocol):
-    """A lock that is held."""
+    """A lock that is held, and a few bytes that its holders leave for each other."""
+
+    def read(self) -> bytes: ...
+
+    def write(self, data: bytes) -> None: ...
 
     def release(self) -> None: ...
 
@@ -102,6 +106,7 @@ class LockMemory:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._holders: dict[str, list[_MemoryHeld]] = {}
+        self.notes: dict[str, bytes] = {}
 
     def take(self, key: str, *, shared: bool, timeout: float | None) -> Taken | None:
         held = _MemoryHeld(self, key, shared=shared)
@@ -139,6 +144,12 @@ class _MemoryHeld:
     @property
     def is_own(self) -> bool:
         return self._thread == threading.get_ident()
+
+    def read(self) -> bytes:
+        return self._place.notes.get(self.key, b"")
+
+    def write(self, data: bytes) -> None:
+        self._place.notes[self.key] = data
 
     def release(self) -> None:
         self._place.let_go(self)

@@ -31,6 +31,7 @@ from safefs.drivers.base import Stat, is_absence, kind_of
 from safefs.drivers.fileobjects import binary, published
 from safefs.drivers.locking import LockMemory
 from safefs.drivers.planting import DriverBed, harvested
+from safefs.drivers.tally import Tally
 from safefs.errors import EscapeError, PolicyError, SameFileError
 from safefs.operations.conditions import algorithm_of, digest_tag
 from safefs.operations.parent import Blame
@@ -173,6 +174,8 @@ class MemoryDriver:
         self._lock = threading.RLock()
         self.locks: Locks | None = LockMemory()
         self._closed = False
+        self._tally = Tally(_count_files, lambda file: len(file.data))
+        self._quotas = Tally.with_own((), self._root, self.policy)
 
     def __repr__(self) -> str:
         return "MemoryDriver()"
@@ -215,8 +218,27 @@ class MemoryDriver:
 
     def _grow(self, path: RelPath, node: _File, end: int) -> None:
         """Refuse to let a file reach so far."""
-        if end > len(node.data):
-            self.policy.check_size(path.shown, end)
+        if end <= len(node.data):
+            return
+        self.policy.check_size(path.shown, end)
+        if self._quotas:
+            with self._lock:
+                self._tally.check(path.shown, self._quotas, self._tally.growth(node, end))
+
+    def _begin(self, place: _Place, node: _File) -> None:
+        """That a file is written which is to take this name."""
+        old = place.node
+        if self._quotas:
+            self._tally.check(place.path.shown, self._quotas, 0, old is None)
+            self._tally.begin(self._quotas, node, _size(old), replaces=old is not None)
+
+    def _take(self, place: _Place, node: _File) -> None:
+        """Give it that name, whatever has it by now."""
+        if self._quotas:
+            self._tally.end(node)
+            more, new = _size(node) - _size(place.node), place.node is None
+            self._tally.check(place.path.shown, self._quotas, more, new)
+        place.directory.add(place.name, node)
 
     def open_atomic(
         self,
@@ -247,12 +269,32 @@ class MemoryDriver:
         preserve: tuple[str, ...] = (),  # noqa: ARG002  (no owners, no attributes)
         condition: Condition | None = None,
     ) -> None:
-        with self._lock:
-            _compare(condition, self._replaceable(path, overwrite=overwrite))
         node = _File(S_IFREG)
-        for chunk in chunks:
-            self._grow(path, node, len(node.data) + len(chunk))
-            node.data += chunk
+        with self._lock:
+            place = self._replaceable(path, overwrite=overwrite)
+            _compare(condition, place)
+            self._begin(place, node)
+        try:
+            for chunk in chunks:
+                self._grow(path, node, len(node.data) + len(chunk))
+                node.data += chunk
+            self._put(path, node, permissions, condition, overwrite=overwrite)
+        finally:
+            self._end(node)
+
+    def _end(self, node: _File) -> None:
+        with self._lock:
+            self._tally.end(node)
+
+    def _put(
+        self,
+        path: RelPath,
+        node: _File,
+        permissions: int | None,
+        condition: Condition | None,
+        *,
+        overwrite: bool,
+    ) -> None:
         with self._lock:
             place = self._replaceable(path, overwrite=overwrite)
             old = place.node
@@ -260,7 +302,7 @@ class MemoryDriver:
             kept = self._permissions(permissions) if old is None else old.mode & 0o777
             node.chmod(kept)
             node.touch()
-            place.directory.add(place.name, node)
+            self._take(place, node)
 
     def draft(
         self,
@@ -279,14 +321,18 @@ class MemoryDriver:
             kept = self._permissions(permissions) if old is None else old.mode & 0o777
             content = old.data if isinstance(old, _File) and action in ("a", "r") else b""
             node = _File(S_IFREG | kept)
-            self._grow(path, node, len(content))
+            self._begin(place, node)
+            try:
+                self._grow(path, node, len(content))
+            except PolicyError:
+                self._end(node)
+                raise
             node.data += content
         return MemoryDraft(self, path, node, mode)
 
     def _publish(self, path: RelPath, node: _File, *, exclusive: bool) -> None:
         with self._lock:
-            place = self._replaceable(path, overwrite=not exclusive)
-            place.directory.add(place.name, node)
+            self._take(self._replaceable(path, overwrite=not exclusive), node)
 
     def sweep(self, path: RelPath, older_than: float) -> list[str]:
         """A draft here goes with its writer; what somebody has put under such a name does not."""
@@ -460,9 +506,9 @@ class MemoryDriver:
             if place.node is original:
                 raise SameFileError(source.shown, target.shown)
             copy = _File(original.mode & ~_SET_ID)
-            self._grow(target, copy, len(original.data))
+            self.policy.check_size(target.shown, len(original.data))
             copy.data += original.data
-            place.directory.add(place.name, copy)
+            self._take(place, copy)
 
     def rename(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
         with self._lock, Blame(source, target):
@@ -523,8 +569,10 @@ class MemoryDriver:
         policy = self.policy.beneath(path, b"/".join(n for n in top.names if n != b"."))
         mode = S_IFDIR | 0o777 & ~_UMASK & self._directory_mode
         tree = _Directory(mode)
+        twin = self._over(tree, policy)
+        self._tally.graft(self._quotas, tree)
         return DriverBed(
-            self._over(tree, policy),
+            twin,
             check=lambda: self._check_graft(top, tree),
             publish=lambda: self._graft(top, tree),
         )
@@ -548,6 +596,7 @@ class MemoryDriver:
             directory = self._directory(top)
             for name, node in tree.entries.items():
                 directory.add(name, node)
+            self._tally.grafted(tree)
 
     def harvest(self, path: RelPath) -> Iterator[Produce]:
         return harvested(self, path)
@@ -557,13 +606,16 @@ class MemoryDriver:
             self._check_open()
             directory = self._directory(path)
             kept = self.policy.beneath(path, self._where(directory))
-            return self._over(directory, kept if policy is None else kept.narrowed(policy))
+            kept = kept if policy is None else kept.narrowed(policy)
+            return self._over(directory, kept, own=policy)
 
-    def _over(self, directory: _Directory, policy: Policy) -> Self:
+    def _over(self, directory: _Directory, policy: Policy, own: Policy | None = None) -> Self:
         twin = type(self)(policy, file_mode=self._asked_mode, directory_mode=self._directory_mode)
         twin._root = directory  # noqa: SLF001  (its own class)
         twin._lock = self._lock  # noqa: SLF001  (its own class)
         twin.locks = self.locks
+        twin._tally = self._tally  # noqa: SLF001  (its own class)
+        twin._quotas = Tally.with_own(self._quotas, directory, own)  # noqa: SLF001
         return twin
 
     def explain(self, path: RelPath, operation: Operation) -> Explanation:
@@ -609,8 +661,12 @@ class MemoryDriver:
             kind: StepKind = "directory" if isinstance(node, _Directory) else "file"
             yield PathStep(os.fsdecode(name), kind, os.fsdecode(b"/".join(where)))
 
+    def count_in(self, place: Locks) -> None:
+        """Nothing: nobody else has it."""
+
     def close(self) -> None:
         self._closed = True
+        self._tally.grafted(self._root)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -825,7 +881,7 @@ class MemoryDriver:
     def _created(self, path: RelPath, permissions: int, action: str) -> _File:
         place = self._openable(path, action)
         if place.node is None:
-            place.directory.add(place.name, _File(S_IFREG | permissions))
+            self._take(place, _File(S_IFREG | permissions))
         return cast("_File", place.node)
 
     def _is_taken(self, path: RelPath) -> bool:
@@ -985,6 +1041,24 @@ def _stat_result(node: _Node) -> os.stat_result:
     return os.stat_result((node.mode, node.serial, 0, 1, 0, 0, size, *whole, *exact, ns, ns, ns))
 
 
+def _size(node: _Node | None) -> int:
+    return len(node.data) if isinstance(node, _File) else 0
+
+
+def _count_files(top: _Directory) -> tuple[int, int]:
+    """(the bytes of all files, their number) beneath a directory."""
+    size = names = 0
+    pending = [top]
+    while pending:
+        for node in pending.pop().entries.values():
+            if isinstance(node, _Directory):
+                pending.append(node)
+            else:
+                size += _size(node)
+                names += 1
+    return size, names
+
+
 def _action(mode: str) -> str:
     action = mode.replace("b", "", 1).replace("+", "", 1)
     if action not in ("r", "w", "a", "x") or "b" not in mode:
@@ -1003,6 +1077,8 @@ class MemoryDraft:
         self._file = driver._opened(path, node, mode)  # noqa: SLF001  (its own module)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_file":
+            raise AttributeError(name)  # __init__ did not get as far
         return getattr(self._file, name)
 
     def commit(self) -> None:
@@ -1016,11 +1092,23 @@ class MemoryDraft:
             publish(self._path, node, exclusive=self._exclusive)
         finally:
             self._node = None
+            self._driver._end(node)  # noqa: SLF001  (its own module)
 
     def discard(self) -> None:
         """Close, and drop what was written; harmless after ``commit``."""
-        self._node = None
-        self._file.close()
+        node, self._node = self._node, None
+        if node is not None:
+            self._driver._end(node)  # noqa: SLF001  (its own module)
+        try:
+            self._file.close()
+        except PolicyError:
+            pass  # a flush into what is thrown away anyway
+
+    def __del__(self) -> None:
+        try:
+            self.discard()
+        except AttributeError:
+            pass  # __init__ did not get as far
 
     def __enter__(self) -> Self:
         return self

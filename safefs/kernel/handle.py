@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from safefs.operations.ledger import Meters
     from safefs.paths import RelPath
     from safefs.policy import Policy
     from safefs.rules import Rules
@@ -37,6 +38,7 @@ class Handle:
         "guarded",
         "inspects",
         "looks_first",
+        "meters",
         "mount",
         "policy",
         "resolve",
@@ -44,8 +46,10 @@ class Handle:
         "sized",
     )
 
-    def __init__(self, fd: int, policy: Policy) -> None:
+    def __init__(self, fd: int, policy: Policy, meters: Meters | None = None) -> None:
+        """``meters``: the quotas that hold here, of this root and of those above it."""
         self.closed = False
+        self.meters = meters
         self.policy = policy
         self.checked = policy.is_checked
         self.rules: Rules | None = policy.rules
@@ -53,7 +57,7 @@ class Handle:
         patterns = self.rules is not None and self.rules.has_patterns
         self.inspects = patterns or policy.hard_links == "refuse"
         self.looks_first = policy.special_files == "refuse"
-        self.sized = policy.max_file_size is not None
+        self.sized = policy.max_file_size is not None or meters is not None
         self._aliases: Aliases | None = None
         self.mount = syscalls.mount_id(fd) if policy.same_filesystem else None
         self.resolve = (

@@ -50,6 +50,7 @@ utime = os.utime
 ftruncate = os.ftruncate
 read = os.read
 pread = os.pread
+pwrite = os.pwrite
 write = os.write
 lseek = os.lseek
 dup = os.dup

@@ -10,7 +10,7 @@ from safefs.operations.files import Mode, check_arguments, dressed, mode_of
 from safefs.operations.parent import Blame
 from safefs.operations.rawfiles import made_file
 from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file
-from safefs.operations.sizes import growth_of
+from safefs.operations.sizes import draft_growth
 from safefs.operations.syncing import Synced
 
 TYPE_CHECKING = False
@@ -51,6 +51,7 @@ class Publication:
         "_replace",
         "_writer",
         "draft",
+        "growth",
     )
 
     def __init__(
@@ -67,11 +68,14 @@ class Publication:
             if existing_entry(parent) is not None and not self._replace:
                 raise parent.error(EEXIST)
             kept = kept_mode(parent)
+            self.growth = draft_growth(handle, path.shown, parent.fd, parent.name)
             self._directory = Synced(parent.fd, wanted=durable)
             try:
                 self._dir_fd = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=parent.fd)
                 try:
-                    self.draft = Draft(self._dir_fd, kept, default=permissions, flags=flags)
+                    self.draft = Draft(
+                        self._dir_fd, kept, default=permissions, flags=flags, growth=self.growth
+                    )
                 except BaseException:
                     syscalls.close(self._dir_fd)
                     raise
@@ -190,8 +194,7 @@ def open_atomic(
     check_arguments(wanted, buffering, encoding, errors, newline)
     publication = Publication(handle, path, wanted, permissions, durable=durable)
     try:
-        growth = growth_of(handle, path.shown)
-        raw = made_file(handle, path, publication.draft.fd, wanted.raw, growth)
+        raw = made_file(handle, path, publication.draft.fd, wanted.raw, publication.growth)
     except BaseException:
         syscalls.close(publication.draft.fd)
         publication.discard()

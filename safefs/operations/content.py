@@ -46,7 +46,7 @@ def copy_content(
     """
     size = found.st_size
     if growth is not None:
-        return growth.copied(size, tell, lambda told: _copy(source, target, found, told))
+        return growth.copied(target, size, tell, lambda told: _copy(source, target, found, told))
     return _copy(source, target, found, tell)
 
 

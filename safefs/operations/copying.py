@@ -11,7 +11,7 @@ from safefs.operations.content import copy_content
 from safefs.operations.files import open_regular
 from safefs.operations.parent import Blame
 from safefs.operations.replace import Draft, existing_entry, parent_of_file, refuse_existing
-from safefs.operations.sizes import growth_of
+from safefs.operations.sizes import draft_growth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def _copy(handle: Handle, source: int, src: RelPath, dst: RelPath, *, replace: b
         if existing is not None and _same(existing, found):
             raise SameFileError(src.shown, dst.shown)
         mode = S_IMODE(found.st_mode) & _PERMISSIONS
-        growth = growth_of(handle, dst.shown)
-        with Draft(new.fd, mode) as draft:
+        growth = draft_growth(handle, dst.shown, new.fd, new.name)
+        with Draft(new.fd, mode, growth=growth) as draft:
             copy_content(source, draft.fd, found, None, growth)
             draft.stamp()
             draft.publish(new.name, replace=replace)

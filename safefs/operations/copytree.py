@@ -18,7 +18,7 @@ from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent, open_child
 from safefs.operations.removing import remove_own
 from safefs.operations.replace import refuse_existing, temporary_name
-from safefs.operations.sizes import growth_of
+from safefs.operations.sizes import adding, growth_of, unlink
 from safefs.operations.traversal import Within, identity, refuse_kind, rehearse_copy
 from safefs.operations.tree import Descent
 
@@ -253,7 +253,7 @@ class Filling:
         refuse_kind(self.target.policy, name, kind)
         self.target.refuse_child(target, name, directory=False)
         if kind == "symlink":
-            found = _copy_link(source, target, name)
+            found = _copy_link(self.target, source, target, name, path)
             self._job.done("create", path, "symlink")
         else:
             found = self._copy_file(source, target, name, path)
@@ -269,14 +269,15 @@ class Filling:
             if self._linked(found, target, name, path):
                 return found
             self._job.bytes(path, found.st_size)
-            new = syscalls.open(name, _NEW, 0o600, dir_fd=target)
+            with adding(self.target, path):
+                new = syscalls.open(name, _NEW, 0o600, dir_fd=target)
             try:
                 copied = self._copy_content(old, new, path, found)
                 finish(found, new, self._file_mode)
                 if self._job.hard_links and found.st_nlink > 1:
                     self._first[identity(found)] = path, syscalls.fstat(new)
             except BaseException:
-                _unlink_quietly(name, target)
+                _unlink_quietly(self.target, name, target)
                 raise
             finally:
                 syscalls.close(new)
@@ -300,7 +301,8 @@ class Filling:
             return False
         first, expected = known
         self.target.policy.check_link(name)
-        link_beneath(self.target, self._draft, first, target, name, expected)
+        with adding(self.target, path):
+            link_beneath(self.target, self._draft, first, target, name, expected)
         self._job.done("create", path, "link")
         return True
 
@@ -318,7 +320,10 @@ def link_beneath(
             syscalls.close(at)
     # An inode's number is soon given to the next file, so the time of writing is looked at too.
     if _written(syscalls.stat(name, dir_fd=dir_fd, follow_symlinks=False)) != _written(expected):
-        _unlink_quietly(name, dir_fd)
+        try:
+            syscalls.unlink(name, dir_fd=dir_fd)
+        except OSError:
+            pass  # somebody else has removed it
         raise _changed(first)
 
 
@@ -366,9 +371,11 @@ def link_text(dir_fd: int, name: str) -> str:
         raise
 
 
-def _copy_link(source: int, target: int, name: str) -> os.stat_result:
+def _copy_link(handle: Handle, source: int, target: int, name: str, path: str) -> os.stat_result:
     found = syscalls.stat(name, dir_fd=source, follow_symlinks=False)
-    syscalls.symlink(link_text(source, name), name, dir_fd=target)
+    text = link_text(source, name)
+    with adding(handle, path):
+        syscalls.symlink(text, name, dir_fd=target)
     times = found.st_atime_ns, found.st_mtime_ns
     syscalls.utime(name, ns=times, dir_fd=target, follow_symlinks=False)
     return found
@@ -386,8 +393,8 @@ def refuse_irregular(found: os.stat_result, name: str) -> None:
         raise OSError(ENXIO, f"not a regular file: {name!r}")
 
 
-def _unlink_quietly(name: str, dir_fd: int) -> None:
+def _unlink_quietly(handle: Handle, name: str, dir_fd: int) -> None:
     try:
-        syscalls.unlink(name, dir_fd=dir_fd)
+        unlink(handle, name, dir_fd)
     except OSError:
         pass  # what went wrong before is what the caller must hear

@@ -13,7 +13,7 @@ from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame
 from safefs.operations.rawfiles import made_file
 from safefs.operations.replace import NEW, Draft, existing_entry, kept_mode, parent_of_file, stamp
-from safefs.operations.sizes import growth_of
+from safefs.operations.sizes import draft_growth
 from safefs.operations.syncing import Synced
 
 TYPE_CHECKING = False
@@ -40,6 +40,7 @@ class DraftFile:
         "_directory",
         "_durable",
         "_file",
+        "_growth",
         "_handle",
         "_name",
         "_path",
@@ -67,8 +68,10 @@ class DraftFile:
                 raise parent.error(ENOENT)
             self._directory = _identity(syscalls.fstat(parent.fd))
             flags = NEW & ~os.O_WRONLY | os.O_RDWR
-            draft = Draft(parent.fd, kept_mode(parent), default=permissions, flags=flags)
-            growth = growth_of(handle, path.shown)
+            growth = draft_growth(handle, path.shown, parent.fd, parent.name)
+            self._growth = growth
+            kept = kept_mode(parent)
+            draft = Draft(parent.fd, kept, default=permissions, flags=flags, growth=growth)
             try:
                 self._written = _portrait(syscalls.fstat(draft.fd))
                 if existing is not None and mode.raw[0] in "ra":
@@ -122,14 +125,13 @@ class DraftFile:
                 Blame(self._path),
                 parent_of_file(self._handle, self._path, replaces=self._replace) as parent,
             ):
-                self._check_ours(parent, name)
+                size = self._check_ours(parent, name)
                 existing_entry(parent)
                 with Synced(parent.fd, wanted=self._durable) as directory:
-                    if self._replace:
-                        fds = {"src_dir_fd": parent.fd, "dst_dir_fd": parent.fd}
-                        syscalls.rename(name, parent.name, **fds)
+                    if self._growth is None:
+                        self._rename(parent, name)
                     else:
-                        rename_noreplace(parent.fd, name, parent.fd, parent.name)
+                        self._growth.take(parent.fd, parent.name, size, self._rename, parent, name)
                     name = b""
                     directory.directory()
         except BaseException:
@@ -137,11 +139,19 @@ class DraftFile:
             self.discard()
             raise
 
+    def _rename(self, parent: Parent, name: bytes) -> None:
+        if self._replace:
+            fds = {"src_dir_fd": parent.fd, "dst_dir_fd": parent.fd}
+            syscalls.rename(name, parent.name, **fds)
+        else:
+            rename_noreplace(parent.fd, name, parent.fd, parent.name)
+
     def _check_directory(self, parent: Parent) -> None:
         if _identity(syscalls.fstat(parent.fd)) != self._directory:
             raise OSError(ESTALE, "its directory was moved, so the file was not published")
 
-    def _check_ours(self, parent: Parent, name: bytes) -> None:
+    def _check_ours(self, parent: Parent, name: bytes) -> int:
+        """The size of what is about to be published."""
         self._check_directory(parent)
         try:
             found = syscalls.stat(name, dir_fd=parent.fd, follow_symlinks=False)
@@ -149,6 +159,7 @@ class DraftFile:
             found = None
         if found is None or _portrait(found) != self._written:
             raise OSError(ESTALE, "what was written has been removed, so nothing was published")
+        return found.st_size
 
     def discard(self) -> None:
         """Close and remove what has no name yet; harmless after that, and in a fork."""
@@ -163,7 +174,10 @@ class DraftFile:
             try:
                 with parent_of_file(self._handle, self._path, replaces=False) as parent:
                     self._check_directory(parent)
-                    syscalls.unlink(name, dir_fd=parent.fd)
+                    if self._growth is None:
+                        syscalls.unlink(name, dir_fd=parent.fd)
+                    else:
+                        self._growth.drop(syscalls.unlink, name, dir_fd=parent.fd)
             except (OSError, ValueError):
                 pass  # its directory is elsewhere, or the Root closed: it is left to be swept
 

@@ -28,6 +28,7 @@ _CAREFUL = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _READ = os.O_RDONLY | _CAREFUL
 _WRITE = os.O_WRONLY | os.O_CREAT | _CAREFUL
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_COUNTED = os.O_CREAT | os.O_TRUNC  # what may change what a quota counts
 _SMALL = 1 << 16
 _LARGEST_BUFFER = 1 << 30
 _AT_ONCE = 256  # files of a directory that are read before it is resolved again
@@ -44,6 +45,31 @@ def open_regular(handle: Handle, path: RelPath, flags: int, mode: int = 0o666) -
     if flags & os.O_TRUNC and handle.policy.append_only:
         return _open_new(handle, path, flags, mode)
     handle.permit(path, writes=bool(flags & _WRITES), adds=adds)
+    if not flags & _COUNTED or handle.meters is None:
+        return _open_regular(handle, path, flags, mode)
+    with handle.meters.held() as books:
+        new = flags & os.O_CREAT and _found(handle, path, flags & os.O_EXCL) is None
+        if new:
+            books.check(path.shown, 0, 1)
+        fd = _open_regular(handle, path, flags, mode)
+        books.add(0, bool(new))
+    return fd
+
+
+def _found(handle: Handle, path: RelPath, exclusive: int) -> os.stat_result | None:
+    """What an open would find; with O_EXCL it follows no link."""
+    look = syscalls.O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if exclusive else 0)
+    try:
+        fd = open_beneath(handle, path, look)
+    except FileNotFoundError:
+        return None
+    try:
+        return syscalls.fstat(fd)
+    finally:
+        syscalls.close(fd)
+
+
+def _open_regular(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
     if handle.looks_first:
         fd = open_looked(handle, path, flags & ~os.O_TRUNC | _CAREFUL, mode)
     else:
@@ -52,7 +78,7 @@ def open_regular(handle: Handle, path: RelPath, flags: int, mode: int = 0o666) -
         found = check_regular(fd)
         handle.permit_file(path.shown, found)
         if flags & os.O_TRUNC and found.st_size:
-            syscalls.ftruncate(fd, 0)
+            cut(handle, path, fd, 0)
     except BaseException as error:
         syscalls.close(fd)
         if isinstance(error, OSError):
@@ -333,8 +359,20 @@ def write_bytes(handle: Handle, path: RelPath, data: bytes | bytearray | memoryv
     """Write in place, as ``pathlib`` does; returns the number of bytes."""
     view = memoryview(data).cast("B")
     growth = growth_of(handle, path.shown)
-    if growth is not None:
-        growth.expect(len(view))  # before what is there is cut
+    if growth is None:
+        return _write_bytes(handle, path, view, None)
+    growth.expect(len(view))  # before what is there is cut
+    if handle.meters is None:
+        return _write_bytes(handle, path, view, growth)
+    handle.permit(path, writes=True)
+    with handle.meters.held() as books:
+        found = _found(handle, path, 0)
+        more = len(view) if found is None else len(view) - found.st_size
+        books.check(path.shown, more, found is None)
+        return _write_bytes(handle, path, view, growth)
+
+
+def _write_bytes(handle: Handle, path: RelPath, view: memoryview, growth: Growth | None) -> int:
     fd = open_regular(handle, path, _WRITE | os.O_TRUNC)
     try:
         with Blame(path):
@@ -357,12 +395,17 @@ def write_all(fd: int, data: bytes | bytearray | memoryview, growth: Growth | No
 
 def truncate(handle: Handle, path: RelPath, length: int) -> None:
     fd = open_regular(handle, path, os.O_WRONLY)
-    growth = growth_of(handle, path.shown)
     try:
         with Blame(path):
-            if growth is None:
-                syscalls.ftruncate(fd, length)
-            else:
-                growth.run(fd, length, syscalls.ftruncate, fd, length)
+            cut(handle, path, fd, length)
     finally:
         syscalls.close(fd)
+
+
+def cut(handle: Handle, path: RelPath, fd: int, length: int) -> None:
+    """Give an open file this length."""
+    growth = growth_of(handle, path.shown)
+    if growth is None:
+        syscalls.ftruncate(fd, length)
+    else:
+        growth.run(fd, length, syscalls.ftruncate, fd, length)

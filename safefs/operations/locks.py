@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _MODE = 0o600
+_NOTE = 64  # bytes; written in one call
 # flock(2) waits for ever or not at all, so who waits for a while asks again and again. A thread
 # that waits for ever in his stead could not be ended.
 _SHORTEST, _LONGEST = 0.001, 0.05  # seconds between two askings
@@ -40,6 +41,14 @@ class Held:
         self._file = file
         self._shared = shared
         self._thread = threading.get_ident()
+
+    def read(self) -> bytes:
+        """What a holder has left in the file."""
+        return syscalls.pread(self._fd, _NOTE, 0)
+
+    def write(self, data: bytes) -> None:
+        """Leave this there for the next one; of a few dozen bytes."""
+        syscalls.pwrite(self._fd, data.ljust(_NOTE), 0)
 
     def release(self) -> None:
         """Let it go. Harmless in a fork of the holder, which holds nothing, and a second time."""

@@ -13,6 +13,7 @@ from safefs.operations.listing import open_directory
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent, open_child
 from safefs.operations.replace import refuse_existing
+from safefs.operations.sizes import same_quotas, unlink
 from safefs.operations.traversal import Within, identity, rehearse_copy
 from safefs.operations.tree import Descent
 
@@ -57,7 +58,8 @@ def _can_rename(src: Place, dst: Place) -> bool:
     within = src.handle is dst.handle
     if within:
         return True
-    asks = policy.symlinks == "never" or policy.portable_names or dst.handle.sized
+    sizes = policy.max_file_size is not None or not same_quotas(src.handle, dst.handle)
+    asks = policy.symlinks == "never" or policy.portable_names or sizes
     return not asks and dst.keeps_modes
 
 
@@ -181,7 +183,7 @@ class _Removal:
         found = syscalls.stat(name, dir_fd=descent.fd, follow_symlinks=False)
         if not _unchanged(found, known):
             raise _changed(path)
-        syscalls.unlink(name, dir_fd=descent.fd)
+        unlink(self._src.handle, name, descent.fd)
         self._job.done("remove", path, kind)
         return False
 

@@ -9,6 +9,7 @@ from stat import S_ISDIR, S_ISLNK
 from safefs.audit import refused
 from safefs.errors import PolicyError
 from safefs.kernel import open_beneath, syscalls
+from safefs.operations import sizes
 from safefs.operations.parent import Blame, Parent
 from safefs.operations.syncing import Synced
 from safefs.paths import RelPath, settled
@@ -138,7 +139,7 @@ def unlink(handle: Handle, path: RelPath) -> None:
     with Parent(handle, path, writes=True) as parent:
         if parent.slash:
             parent.demand_directory()
-        syscalls.unlink(parent.name, dir_fd=parent.fd)
+        sizes.unlink(handle, parent.name, parent.fd)
 
 
 def rename(handle: Handle, src: RelPath, dst: RelPath, *, replace: bool) -> None:
@@ -154,7 +155,7 @@ def rename(handle: Handle, src: RelPath, dst: RelPath, *, replace: bool) -> None
         if new.slash:
             _demand_directory_or_nothing(new)
         if replace:
-            syscalls.rename(old.name, new.name, src_dir_fd=old.fd, dst_dir_fd=new.fd)
+            sizes.rename(handle, old.fd, old.name, new.fd, new.name)
         else:
             rename_noreplace(old.fd, old.name, new.fd, new.name)
 
@@ -223,9 +224,10 @@ def link(handle: Handle, src: RelPath, dst: RelPath) -> None:
         handle.policy.check_link(src.shown)
         if handle.policy.symlinks == "never" and S_ISLNK(old.lstat().st_mode):
             raise refused(PolicyError(src.shown, "symlinks", "links are not made here"))
-        syscalls.link(
-            old.name, new.name, src_dir_fd=old.fd, dst_dir_fd=new.fd, follow_symlinks=False
-        )
+        with sizes.adding(handle, dst.shown):
+            syscalls.link(
+                old.name, new.name, src_dir_fd=old.fd, dst_dir_fd=new.fd, follow_symlinks=False
+            )
 
 
 def symlink(handle: Handle, target: bytes, path: RelPath) -> None:
@@ -233,7 +235,7 @@ def symlink(handle: Handle, target: bytes, path: RelPath) -> None:
         if handle.policy.symlinks == "never":
             raise refused(PolicyError(path.shown, "symlinks", "links are not made here"))
         _refuse_slash(parent)
-        with Blame(path):
+        with Blame(path), sizes.adding(handle, path.shown):
             syscalls.symlink(target, parent.name, dir_fd=parent.fd)
 
 

@@ -21,13 +21,15 @@ from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent
 from safefs.operations.removing import remove_own
 from safefs.operations.replace import NEW, Draft, stands_free, temporary_name
-from safefs.operations.sizes import growth_of
+from safefs.operations.sizes import adding, draft_growth, growth_of, rename, unlink
 from safefs.paths import RelPath, settled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
+
+    from safefs.operations.sizes import Growth
 
     Identity = tuple[int, int]
 
@@ -142,9 +144,11 @@ class Bed:
     def _create_at_once(
         self, parent: Parent, chunks: Iterable[bytes], mode: int, mtime_ns: int | None
     ) -> None:
-        fd = syscalls.open(parent.name, NEW, mode, dir_fd=parent.fd)
+        shown = parent.path.shown
+        with adding(self._handle, shown):
+            fd = syscalls.open(parent.name, NEW, mode, dir_fd=parent.fd)
         try:
-            self._fill(fd, parent.path, chunks, mtime_ns)
+            self._fill(fd, parent.path, chunks, mtime_ns, growth_of(self._handle, shown))
         except BaseException:
             syscalls.close(fd)  # what there is of it goes with the draft
             raise
@@ -167,19 +171,26 @@ class Bed:
         else:
             if not replace:
                 raise parent.error(EEXIST)
+        growth = draft_growth(self._handle, parent.path.shown, parent.fd, parent.name)
         with Blame(parent.path):
-            draft = Draft(parent.fd, None, default=mode)
+            draft = Draft(parent.fd, None, default=mode, growth=growth)
         try:
-            self._fill(draft.fd, parent.path, chunks, mtime_ns)
+            self._fill(draft.fd, parent.path, chunks, mtime_ns, growth)
             with Blame(parent.path):
                 draft.publish(parent.name, replace=replace)
         finally:
             with Blame(parent.path):
                 draft.close()
 
-    def _fill(self, fd: int, path: RelPath, chunks: Iterable[bytes], mtime_ns: int | None) -> None:
+    def _fill(
+        self,
+        fd: int,
+        path: RelPath,
+        chunks: Iterable[bytes],
+        mtime_ns: int | None,
+        growth: Growth | None,
+    ) -> None:
         ours = Blame(path)
-        growth = growth_of(self._handle, path.shown)
         for chunk in chunks:
             with ours:
                 write_all(fd, chunk, growth)
@@ -197,9 +208,10 @@ class Bed:
                 raise refused(PolicyError(path.shown, "symlinks", "links are not made here"))
             name = temporary_name() if replace else parent.name
             with Blame(path):
-                syscalls.symlink(os.fsencode(target), name, dir_fd=parent.fd)
+                with adding(self._handle, path.shown):
+                    syscalls.symlink(os.fsencode(target), name, dir_fd=parent.fd)
                 if replace:
-                    _take_place(parent, name)
+                    _take_place(self._handle, parent, name)
             self._made.add(_identity(parent.lstat()))
 
     def link(self, source: RelPath, path: RelPath, *, replace: bool = False) -> None:
@@ -217,14 +229,15 @@ class Bed:
             fds = {"src_dir_fd": old.fd, "dst_dir_fd": new.fd}
             name = temporary_name() if replace else new.name
             with Blame(path):
-                syscalls.link(old.name, name, follow_symlinks=False, **fds)
+                with adding(self._handle, path.shown):
+                    syscalls.link(old.name, name, follow_symlinks=False, **fds)
                 now = syscalls.stat(name, dir_fd=new.fd, follow_symlinks=False)
                 if _identity(now) not in self._made:
                     # Another file was put there between the two looks. The name is ours, it is not.
-                    syscalls.unlink(name, dir_fd=new.fd)
+                    unlink(self._handle, name, new.fd)
                     raise OSError(ESTALE, "what it links to was replaced meanwhile")
                 if replace:
-                    _take_place(new, name)
+                    _take_place(self._handle, new, name)
 
     def made(self, path: RelPath) -> bool:
         """Whether what has this name was made here."""
@@ -242,7 +255,7 @@ class Bed:
         """Remove a file or link that was made here."""
         with Parent(self._handle, path, writes=True, adds=True) as parent:
             self._check_replaced(parent, replace=True)
-            syscalls.unlink(parent.name, dir_fd=parent.fd)
+            unlink(self._handle, parent.name, parent.fd)
 
     def _check_replaced(self, parent: Parent, *, replace: bool) -> None:
         """What was there before stays, where only additions are allowed."""
@@ -338,7 +351,7 @@ class DraftBed(Bed):
                 deeper = syscalls.open(name, syscalls.DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
                 fd, left = deeper, fd
                 syscalls.close(left)
-            return Handle(fd, policy)
+            return Handle(fd, policy, self._over.meters)
         except BaseException:
             syscalls.close(fd)
             raise
@@ -459,22 +472,22 @@ def bed(handle: Handle, path: RelPath, file_mode: int, directory_mode: int) -> B
         place = place_of_fd(fd) if handle.guarded else b""
         policy = handle.policy.beneath(path, place)
         with Blame(path):
-            inner = Handle(fd, policy)
+            inner = Handle(fd, policy, handle.meters)
     except BaseException:
         syscalls.close(fd)
         raise
     return Bed(inner, file_mode, directory_mode, private=False)
 
 
-def _take_place(parent: Parent, name: bytes) -> None:
+def _take_place(handle: Handle, parent: Parent, name: bytes) -> None:
     """Let what has a temporary name take the place of what has the parent's."""
     try:
-        syscalls.rename(name, parent.name, src_dir_fd=parent.fd, dst_dir_fd=parent.fd)
+        rename(handle, parent.fd, name, parent.fd, parent.name)
     finally:
         try:
             # It is still there after an error, and where both are names of one file: rename(2)
             # then does nothing.
-            syscalls.unlink(name, dir_fd=parent.fd)
+            unlink(handle, name, parent.fd)
         except OSError:
             pass
 

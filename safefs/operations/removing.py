@@ -10,6 +10,7 @@ from safefs.kernel import syscalls
 from safefs.operations.denied import refuse_denied
 from safefs.operations.job import Job, whereabouts
 from safefs.operations.parent import Blame, Parent, open_child
+from safefs.operations.sizes import unlinking
 from safefs.operations.traversal import rehearse_removal
 from safefs.operations.tree import Descent
 from safefs.operations.unlocking import unlock, unlock_entry
@@ -62,7 +63,7 @@ def remove_entries(
     """
     descent = Descent(handle, top, temporary=True, everything=everything)
     try:
-        _Emptying(descent, Job() if job is None else job).run()
+        _Emptying(handle, descent, Job() if job is None else job).run()
     finally:
         descent.close()
 
@@ -106,9 +107,10 @@ def _opened_up(descent: Descent) -> list[str]:
 class _Emptying:
     """Where one stands in a tree that is being removed: what is left to do on each level."""
 
-    __slots__ = ("_descent", "_job", "_pending", "_prefixes", "_rescans")
+    __slots__ = ("_descent", "_handle", "_job", "_pending", "_prefixes", "_rescans")
 
-    def __init__(self, descent: Descent, job: Job) -> None:
+    def __init__(self, handle: Handle, descent: Descent, job: Job) -> None:
+        self._handle = handle
         self._descent = descent
         self._job = job
         self._rescans = 0
@@ -140,7 +142,7 @@ class _Emptying:
         """Whether a directory was met, and entered; else all that was here is gone."""
         job, descent = self._job, self._descent
         prefix, entries = self._prefixes[-1], self._pending[-1]
-        dir_fd, unlink, done = descent.fd, syscalls.unlink, job.done
+        dir_fd, unlink, done = descent.fd, unlinking(self._handle), job.done
         quiet, note = not job.watched, job.note
         while entries:
             name, kind = entries.pop()
@@ -160,7 +162,7 @@ class _Emptying:
                 job.failed(error, path, kind)
                 continue
             try:
-                kind = _removed(descent, name, kind)
+                kind = _removed(self._handle, descent, name, kind)
                 if kind == "directory":
                     self._push(path + "/", descent.kinds(ordered=False))
                     return True
@@ -177,7 +179,7 @@ class _Emptying:
             return
         name = path.rpartition("/")[2]
         try:
-            if _rmdir(self._descent, name):
+            if _rmdir(self._handle, self._descent, name):
                 self._job.done("remove", path, "directory")
                 return
             self._rescans += 1
@@ -189,11 +191,11 @@ class _Emptying:
         self._pending[-1].append((name, "directory"))
 
 
-def _removed(descent: Descent, name: str, kind: Kind) -> Kind:
+def _removed(handle: Handle, descent: Descent, name: str, kind: Kind) -> Kind:
     """Unlink it, or enter it and say "directory"; what is gone has been removed."""
     for _ in range(_RESCANS):
         if kind != "directory":
-            if _unlink(descent, name):
+            if _unlink(handle, descent, name):
                 return kind
             kind = "directory"
         try:
@@ -206,14 +208,14 @@ def _removed(descent: Descent, name: str, kind: Kind) -> Kind:
     raise OSError(ENOTEMPTY, os.strerror(ENOTEMPTY))
 
 
-def _rmdir(descent: Descent, name: str) -> bool:
+def _rmdir(handle: Handle, descent: Descent, name: str) -> bool:
     """Whether the directory is gone; if not, someone has put something into it again."""
     try:
         syscalls.rmdir(name, dir_fd=descent.fd)
     except FileNotFoundError:
         pass
     except NotADirectoryError:
-        return _unlink(descent, name)
+        return _unlink(handle, descent, name)
     except OSError as error:
         if error.errno == ENOTEMPTY:
             return False
@@ -221,10 +223,10 @@ def _rmdir(descent: Descent, name: str) -> bool:
     return True
 
 
-def _unlink(descent: Descent, name: str) -> bool:
+def _unlink(handle: Handle, descent: Descent, name: str) -> bool:
     """Whether the name is gone; if not, it has become a directory."""
     try:
-        syscalls.unlink(name, dir_fd=descent.fd)
+        unlinking(handle)(name, dir_fd=descent.fd)
     except FileNotFoundError:
         pass
     except IsADirectoryError:

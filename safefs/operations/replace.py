@@ -13,7 +13,7 @@ from safefs.operations.files import write_all
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent
 from safefs.operations.preserving import Preserved, preserved
-from safefs.operations.sizes import growth_of
+from safefs.operations.sizes import draft_growth
 from safefs.operations.syncing import Synced
 
 TYPE_CHECKING = False
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from safefs.kernel.handle import Handle
     from safefs.operations.conditions import Condition
+    from safefs.operations.sizes import DraftGrowth
     from safefs.paths import RelPath
 
     Buffer = bytes | bytearray | memoryview
@@ -81,14 +82,25 @@ class Draft:
     that has it. Where all of that was given it took as long.
     """
 
-    __slots__ = ("_dir_fd", "_name", "fd")
+    __slots__ = ("_dir_fd", "_growth", "_name", "fd")
 
     def __init__(
-        self, dir_fd: int, permissions: int | None, *, default: int = 0o666, flags: int = NEW
+        self,
+        dir_fd: int,
+        permissions: int | None,
+        *,
+        default: int = 0o666,
+        flags: int = NEW,
+        growth: DraftGrowth | None = None,
     ) -> None:
         """``permissions``: exactly these; None: ``default`` less the umask."""
         self._dir_fd = dir_fd
-        self._create(default if permissions is None else permissions, flags)
+        self._growth = growth
+        mode = default if permissions is None else permissions
+        if growth is None:
+            self.fd = self._create(mode, flags)
+        else:
+            self.fd = growth.create(self._create, mode, flags)
         try:
             syscalls.lock(self.fd)
             if permissions is not None:
@@ -97,15 +109,16 @@ class Draft:
             self.close()
             raise
 
-    def _create(self, mode: int, flags: int) -> None:
-        for attempt in range(1, _ATTEMPTS + 1):
+    def _create(self, mode: int, flags: int) -> int:
+        attempt = 1
+        while True:
             self._name = temporary_name()
             try:
-                self.fd = syscalls.open(self._name, flags, mode, dir_fd=self._dir_fd)
-                return
+                return syscalls.open(self._name, flags, mode, dir_fd=self._dir_fd)
             except FileExistsError:
                 if attempt == _ATTEMPTS:
                     raise
+                attempt += 1
 
     @property
     def name(self) -> bytes:
@@ -123,6 +136,13 @@ class Draft:
         stored. They are asked before: afterwards the old content is gone.
         """
         syscalls.close(syscalls.dup(self.fd))
+        if self._growth is None:
+            self._publish(name, replace=replace)
+        else:
+            size = syscalls.fstat(self.fd).st_size
+            self._growth.take(self._dir_fd, name, size, self._publish, name, replace=replace)
+
+    def _publish(self, name: bytes, *, replace: bool) -> None:
         if replace:
             syscalls.rename(self._name, name, src_dir_fd=self._dir_fd, dst_dir_fd=self._dir_fd)
         else:
@@ -130,15 +150,20 @@ class Draft:
         self._name = b""
 
     def published(self) -> None:
-        """That the file has got its name in another way."""
+        """That the file has got its name in another way, and took that of no other."""
         self._name = b""
+        if self._growth is not None:
+            self._growth.taken()
 
     def discard(self) -> None:
         """Remove the file, if it has no name yet."""
         name, self._name = self._name, b""
         if name:
             try:
-                syscalls.unlink(name, dir_fd=self._dir_fd)
+                if self._growth is None:
+                    syscalls.unlink(name, dir_fd=self._dir_fd)
+                else:
+                    self._growth.drop(syscalls.unlink, name, dir_fd=self._dir_fd)
             except OSError:
                 pass  # what went wrong before is what the caller must hear
 
@@ -209,12 +234,12 @@ def _replace(
 ) -> None:
     """Errors of the caller's iterable pass as they are."""
     ours = Blame(parent.path)
-    growth = growth_of(handle, parent.path.shown)
+    growth = draft_growth(handle, parent.path.shown, parent.fd, parent.name)
     with ours:
         if owned is None or kept is None:
-            draft = Draft(parent.fd, kept)
+            draft = Draft(parent.fd, kept, growth=growth)
         else:
-            draft = _owned_draft(parent, kept, owned)
+            draft = _owned_draft(parent, kept, owned, growth)
     try:
         for chunk in chunks:
             with ours:
@@ -235,9 +260,11 @@ def _replace(
         directory.directory()
 
 
-def _owned_draft(parent: Parent, permissions: int, owned: Preserved) -> Draft:
+def _owned_draft(
+    parent: Parent, permissions: int, owned: Preserved, growth: DraftGrowth | None
+) -> Draft:
     """Nobody but its owner may open it before it has the owner and the attributes it is to have."""
-    draft = Draft(parent.fd, _OWNERS_ONLY)
+    draft = Draft(parent.fd, _OWNERS_ONLY, growth=growth)
     try:
         owned.give(draft.fd)
         syscalls.fchmod(draft.fd, permissions)

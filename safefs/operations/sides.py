@@ -26,7 +26,7 @@ from safefs.operations.files import write_all
 from safefs.operations.parent import open_child
 from safefs.operations.removing import remove_own
 from safefs.operations.replace import Draft, is_temporary, temporary_name
-from safefs.operations.sizes import growth_of
+from safefs.operations.sizes import adding, draft_growth, rename, unlink
 from safefs.operations.traversal import identity, refuse_kind, refuse_place
 from safefs.operations.unlocking import unlock, unlock_entry
 
@@ -226,23 +226,24 @@ class LocalFolder:
         """Put the directory ``draft`` in the place of what is none."""
         error = -syscalls.rename_exchange(self._fd, draft, name)
         if error in (ENOSYS, EINVAL):
-            syscalls.unlink(name, dir_fd=self._fd)
+            unlink(self._handle, name, self._fd)
             syscalls.rename(draft, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
             return
         if error:
             raise OSError(error, os.strerror(error))
-        syscalls.unlink(draft, dir_fd=self._fd)
+        unlink(self._handle, draft, self._fd)
 
     def make_link(self, name: str, text: str, info: Info, *, replaces: bool, drops: bool) -> None:
         at = temporary_name() if replaces else os.fsencode(name)
-        syscalls.symlink(os.fsencode(text), at, dir_fd=self._fd)
+        with adding(self._handle, name):
+            syscalls.symlink(os.fsencode(text), at, dir_fd=self._fd)
         try:
             times = info.atime_ns, info.mtime_ns
             syscalls.utime(at, ns=times, dir_fd=self._fd, follow_symlinks=False)
             if drops:
                 self._replace_directory(at, os.fsencode(name))
             elif replaces:
-                syscalls.rename(at, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+                rename(self._handle, self._fd, at, self._fd, name)
         except BaseException:
             if replaces:
                 self._unlink_quietly(at)
@@ -250,14 +251,15 @@ class LocalFolder:
 
     def _unlink_quietly(self, name: bytes) -> None:
         try:
-            syscalls.unlink(name, dir_fd=self._fd)
+            unlink(self._handle, name, self._fd)
         except OSError:
             pass  # what went wrong before is what the caller must hear
 
     def put(self, name: str, file: BinaryIO, info: Info, tell: Tell, *, drops: bool) -> int:
         mode = info.mode & self._place.file_mode
-        with Draft(self._fd, mode) as draft:
-            copied = _fill(file, draft.fd, tell, growth_of(self._handle, name))
+        growth = draft_growth(self._handle, name, self._fd, name)
+        with Draft(self._fd, mode, growth=growth) as draft:
+            copied = _fill(file, draft.fd, tell, growth)
             finish_info(info, draft.fd)
             if drops:
                 self._replace_directory(draft.name, os.fsencode(name))
@@ -328,7 +330,7 @@ class LocalFolder:
 
     def remove(self, name: str, kind: Kind) -> None:
         if kind != "directory":
-            syscalls.unlink(name, dir_fd=self._fd)
+            unlink(self._handle, name, self._fd)
             return
         fd = self._open_directory(name)
         try:

@@ -13,6 +13,7 @@ from safefs.operations.listing import open_directory
 from safefs.operations.parent import Blame, open_child
 from safefs.operations.removing import remove_entries, remove_own
 from safefs.operations.replace import is_temporary
+from safefs.operations.sizes import forget
 from safefs.operations.tree import Descent
 
 TYPE_CHECKING = False
@@ -46,6 +47,8 @@ def sweep(handle: Handle, path: RelPath, older_than: float) -> list[str]:
                 _sweep(handle, descent, "" if text in ("", ".") else f"{text}/", before, removed)
         finally:
             descent.close()
+            if removed:
+                forget(handle)
     finally:
         syscalls.close(top)
     return removed

@@ -918,6 +918,60 @@ class DiskConformance:
                 file.truncate(8)
             subject.append("empty", b"n" * 8)
 
+    def test_there_are_as_many_bytes_as_a_quota_has_and_no_more(self, writable: Disk) -> None:
+        held = sum(writable.size(path) for path in writable.all_files())
+        with writable.with_policy(Policy(quota_bytes=held + 8)) as subject:
+            before = tree(writable)
+            writes: dict[str, Callable[[int], object]] = {
+                "put": lambda size: subject.put("new", b"n" * size),
+                "write_stream": lambda size: subject.write_stream("new", [b"n"] * size),
+                "append": lambda size: subject.append("empty", b"n" * size),
+                "prepend": lambda size: subject.prepend("empty", b"n" * size),
+                "open to append": lambda size: _fill(subject.open("empty", "ab"), size),
+                "open atomically": lambda size: _fill(subject.open("new", "wb", atomic=True), size),
+                "copy": lambda size: subject.copy("sub/deep/c.bin" if size > 8 else "empty", "new"),
+            }
+            for name, write in writes.items():
+                with pytest.raises(PolicyError) as caught:
+                    write(9)
+                assert caught.value.rule == "quota_bytes", name
+                assert tree(writable) == before, name
+                write(8)
+                subject.delete("new", missing_ok=True)
+                subject.put("empty", b"")
+            subject.put("empty", b"n" * 8)
+            subject.put("empty", b"m" * 8)
+            with subject.scoped("sub") as scoped, pytest.raises(PolicyError):
+                scoped.put("new", b"n")
+            subject.delete("a.txt")
+            subject.append("empty", b"n" * len(LAYOUT["a.txt"]))
+
+    def test_there_are_as_many_files_as_a_quota_has_and_no_more(self, writable: Disk) -> None:
+        held = len(writable.all_files())
+        with writable.with_policy(Policy(quota_files=held + 1)) as subject:
+            subject.put("new/file", b"")
+            before = tree(writable)
+            writes: dict[str, Callable[[], object]] = {
+                "put": lambda: subject.put("more", b"n"),
+                "append": lambda: subject.append("more", b"n"),
+                "open to write": lambda: subject.open("more", "wb"),
+                "open a new one": lambda: subject.open("more", "xb"),
+                "open atomically": lambda: subject.open("more", "xb", atomic=True),
+                "copy": lambda: subject.copy("a.txt", "more"),
+                "copy_tree": lambda: subject.copy_tree("sub", "more"),
+                "extract": lambda: subject.extract(io.BytesIO(_AN_ARCHIVE), "more"),
+            }
+            for name, write in writes.items():
+                with pytest.raises(PolicyError) as caught:
+                    write()
+                assert caught.value.rule == "quota_files", name
+                assert tree(writable) == before, name
+            subject.put("a.txt", b"n")
+            subject.make_directory("directories/do/not/count")
+            subject.move("new/file", "moved")
+            subject.delete("moved")
+            subject.copy("a.txt", "more")
+
     def test_with_policy_allows_what_both_allow(self, filled: Disk) -> None:
         with filled.with_policy(Policy(portable_names=True)) as narrow:
             assert narrow.name == filled.name
