@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin
 
-import django
 import pytest
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage, storages
@@ -24,27 +22,14 @@ from django.test.utils import override_settings
 
 from safefs import Disk, EscapeError, Policy, PolicyError, Storage
 from safefs.integrations.django import SafeStorage
+from tests.djangosite.settings import BACKEND, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from safefs.testing.scratch import Scratch
 
-BACKEND = "safefs.integrations.django.SafeStorage"
-
-if not settings.configured:
-    settings.configure(
-        ALLOWED_HOSTS=["testserver"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        INSTALLED_APPS=["tests.djangosite"],
-        LOGGING_CONFIG=None,
-        MEDIA_URL="/media/",
-        ROOT_URLCONF="tests.djangosite.urls",
-        STORAGES={"default": {"BACKEND": BACKEND, "OPTIONS": {"disk": "uploads"}}},
-        USE_TZ=True,
-    )
-    django.setup()
+ready()
 
 
 @pytest.fixture

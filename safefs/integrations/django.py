@@ -150,9 +150,10 @@ class SafeStorage(Storage):  # type: ignore[misc]  # Django is not typed
             path = self._path(name)
             self._make_directories(path.parent)
             _, driver, _ = whereabouts(path)
-            # As every draft, so that ``Disk.sweep`` knows it; without the dot where it is refused.
-            dot = "" if driver.policy.top_level_dot_entries == "refuse" else "."
-            draft = path.with_name(f"{dot}safefs-{token_hex(8)}.tmp")
+            if driver.policy.append_only or driver.policy.rules is not None:
+                return self._write(path, content)
+            # As every draft, so that ``Disk.sweep`` knows it.
+            draft = path.with_name(f".safefs-{token_hex(8)}.tmp")
             complete, mode = whereabouts(draft)[2], self.file_permissions_mode
             # The content is asked for once: not every source can be read again for another name.
             driver.write(complete, _chunks(content), permissions=mode)
@@ -162,6 +163,26 @@ class SafeStorage(Storage):  # type: ignore[misc]  # Django is not typed
                 with suppress(OSError):
                     draft.unlink()
                 raise
+
+    def _write(self, path: DiskPath, content: Any) -> str:
+        """Where a draft may have no name of its own: if that of the file is taken meanwhile, the
+        content is read once more for the next one free, from where it can be.
+        """
+        while True:
+            _, driver, complete = whereabouts(path)
+            try:
+                driver.write(
+                    complete,
+                    _chunks(content),
+                    permissions=self.file_permissions_mode,
+                    overwrite=self._allow_overwrite,
+                )
+            except FileExistsError:
+                if self._allow_overwrite or not content.seekable():
+                    raise
+                path = self._path(self.get_available_name(path.as_posix()))
+            else:
+                return path.as_posix()
 
     def _publish(self, draft: DiskPath, path: DiskPath) -> DiskPath:
         """Give the draft its name; if another upload took that meanwhile, the next one free."""
