@@ -247,6 +247,13 @@ class Disk:
         """The same disk by the same name, through which nothing can be changed."""
         return self.with_policy(Policy(read_only=True))
 
+    def append_only(self) -> Self:
+        """The same disk by the same name, where new names are made and files grow at their end.
+
+        What is there is not overwritten, cut, replaced, renamed or removed.
+        """
+        return self.with_policy(Policy(append_only=True))
+
     def with_policy(self, policy: Policy) -> Self:
         """The same disk by the same name, which allows what this one does and ``policy`` does too.
 

@@ -183,9 +183,9 @@ def test_no_refusal_goes_untold(scratch: Scratch, path: str) -> None:
 
 @pytest.fixture
 def doors(disk: Disk) -> Iterator[dict[str, Callable[[str], bytes]]]:
-    from tests import test_django  # which configures Django
+    from tests.djangosite.settings import ready
 
-    assert test_django.BACKEND
+    ready()
     from safefs.integrations.django import SafeStorage
 
     def by_django(path: str) -> bytes:

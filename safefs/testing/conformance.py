@@ -142,7 +142,7 @@ BETWEEN_DISKS = {
 }
 WITHOUT_PATH = {
     *("close", "closed", "fs", "lock", "name", "policy"),
-    *("read_only", "revoke", "with_policy"),
+    *("append_only", "read_only", "revoke", "with_policy"),
     "explain",  # which says what others raise, and raises nothing
 }
 
@@ -830,7 +830,7 @@ class DiskConformance:
         before = tree(writable)
         target = "sub" if call in DIRECTORY_CHANGES.values() else "a.txt"
         refused = suppress(PolicyError, ArchiveError)
-        with writable.with_policy(Policy(append_only=True)) as subject, refused:
+        with writable.append_only() as subject, refused:
             call(subject, target)
         after = tree(writable)
         if call is WRITES["append"]:

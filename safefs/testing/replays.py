@@ -193,13 +193,18 @@ def runnable(case: Case) -> str | None:
     """Why this case cannot be tried here, or None where it can."""
     if case.platform == "windows":
         return "needs Windows"
-    for lacking in filter(None, map(_lacks, case.requires)):
-        return lacking
-    if case.policy not in _POLICIES:
-        return f"needs the policy {str(case.policy).partition(':')[0]}, which is not there yet"
-    return None
+    return next(filter(None, map(_lacks, case.requires)), None)
 
 
+def policy_of(case: Case) -> Policy:
+    """The policy under which the case is refused; the default where it names none."""
+    policy = case.policy
+    if policy is not None and policy.startswith(_DENY):
+        return Policy(deny=policy.removeprefix(_DENY).split(","))
+    return _POLICIES[policy]
+
+
+_DENY = "deny:"
 _POLICIES: dict[str | None, Policy] = {
     None: Policy(),
     "reject_hardlinks": Policy(hard_links="refuse"),
@@ -361,7 +366,7 @@ class _Trial:
                     self.secrets.append(file.read_bytes())
 
     def _open(self, stack: ExitStack) -> Subject:
-        policy = _POLICIES[self.case.policy]
+        policy = policy_of(self.case)
         opened = []
         for disk in self.case.disks or ({"root": self.case.disk_root},):
             subject = self.make_subject(self.scratch.base / disk["root"], policy)
