@@ -217,8 +217,8 @@ _ACTS = st.lists(
         _SPELLINGS,
         _SPELLINGS,
     ),
-    min_size=1,
-    max_size=12,
+    min_size=5,
+    max_size=20,
 )
 
 
