@@ -118,7 +118,7 @@ def test_a_put_that_forgets_a_descriptor_is_found_out(monkeypatch: pytest.Monkey
 def test_a_put_that_takes_a_short_write_for_a_whole_one_is_found_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(replace, "write_all", lambda fd, data: syscalls.write(fd, data))
+    monkeypatch.setattr(replace, "write_all", lambda fd, data, _: syscalls.write(fd, data))
     wrong = _strike(_put, Fault("short"))
     assert any("it succeeded, and did not do what it does" in said for said in wrong)
 
