@@ -30,8 +30,8 @@ NAMES = (
         "the name that was checked is the link's, the file that goes is another",
         f"{_ROOM}names.py",
         "        if parent.slash:\n            parent.demand_directory()\n"
-        "        syscalls.unlink(parent.name, dir_fd=parent.fd)\n",
-        "        syscalls.unlink(parent.name, dir_fd=parent.fd)\n",
+        "        sizes.unlink(handle, parent.name, parent.fd)\n",
+        "        sizes.unlink(handle, parent.name, parent.fd)\n",
         "tests/test_rules.py::test_rule_09_a_file_with_a_slash_is_enotdir",
     ),
     mutant(
