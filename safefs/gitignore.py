@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
+
+from safefs.folding import folded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,25 +122,8 @@ def _unslashed(pattern: str) -> str:
     return pattern.removesuffix("/")
 
 
-def _folded(text: str) -> str:
-    """Equal for names that differ in case, in normalisation and in what is not seen.
-
-    As file systems fold: ext4 and f2fs by NFD and case folding without what Unicode calls ignorable
-    (Documentation/admin-guide/ext4.rst, fs/unicode), APFS and HFS+ likewise, and those of Windows,
-    which also drop dots and spaces from the end of a name.
-    """
-    if text.isascii():
-        text = text.lower()
-    else:
-        text = unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
-        text = "".join(c for c in text if not _is_ignorable(c))
-    if ". " in text or "./" in text or " /" in text or text[-1:] in ("", ".", " "):
-        text = "/".join(part.rstrip(". ") or part for part in text.split("/"))
-    return text
-
-
-def _is_ignorable(char: str) -> bool:
-    return unicodedata.category(char) == "Cf" or "\ufe00" <= char <= "\ufe0f" or char == "\u034f"
+def _folded(path: str) -> str:
+    return "/".join(map(folded, path.split("/")))
 
 
 def _spec(lines: tuple[str, ...]) -> Any:

@@ -63,7 +63,9 @@ class Policy:
         A path that crosses a mount point is an ``OSError`` with EXDEV.
     portable_names
         A name that Windows or macOS would refuse or change is refused, wherever it stands in a
-        path (``safefs.paths.unportable`` has the list).
+        path (``safefs.paths.unportable`` has the list); and so is making one beside another that
+        some system takes for the same, by case or normalisation. Two that are made in the same
+        moment are not found out, nor one that is made through a link that leads nowhere.
     top_level_dot_entries
         ``"allow"``, or ``"refuse"``: entries directly beneath the root whose name begins with a
         dot are refused, by whatever path they are reached, and are in no listing. This is how the

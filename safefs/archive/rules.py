@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from safefs.audit import refused
 from safefs.errors import ArchiveError, EscapeError
+from safefs.folding import folded
 from safefs.operations.replace import is_temporary
 from safefs.paths import RelPath
 
@@ -105,9 +105,9 @@ class Spellings:
         """(the name met first, this one), for the path and each directory on its way."""
         above = b""
         end = -1
-        for digest, folded, name in self._digests(path.text):
+        for digest, alike, name in self._digests(path.text):
             end += 1 + len(name)
-            first = self._seen.setdefault(folded, digest)
+            first = self._seen.setdefault(alike, digest)
             if first == digest:
                 self._names[digest] = above, name
             else:
@@ -128,13 +128,5 @@ def _digests(text: str) -> Iterator[tuple[bytes, bytes, str]]:
     exact, alike = blake2b(digest_size=_DIGEST), blake2b(digest_size=_DIGEST)
     for name in text.split("/"):
         exact.update(b"/" + name.encode("utf-8", "surrogatepass"))
-        alike.update(b"/" + _folded(name).encode("utf-8", "surrogatepass"))
+        alike.update(b"/" + folded(name).encode("utf-8", "surrogatepass"))
         yield exact.digest(), alike.digest(), name
-
-
-def _folded(text: str) -> str:
-    """Normalised on both sides of folding: either may undo the other (Unicode 3.13, D145)."""
-    if text.isascii():
-        return text.lower()
-    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
-    return unicodedata.normalize("NFC", folded)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import unicodedata
 import weakref
 from contextlib import contextmanager
 from errno import EDEADLK
 from typing import TYPE_CHECKING, Protocol
 
 from safefs.errors import LockTimeoutError, LockUnavailableError, SafefsError
+from safefs.folding import folded
 from safefs.kernel import syscalls
 from safefs.operations import locks
 from safefs.paths import RelPath, encode
@@ -257,8 +257,7 @@ def _folded(name: bytes) -> bytes:
 
     Where it does not, two files have one lock, as those have whose digests begin alike.
     """
-    text = unicodedata.normalize("NFD", os.fsdecode(name))
-    return unicodedata.normalize("NFD", text.casefold()).encode("utf-8", "surrogatepass")
+    return folded(os.fsdecode(name)).encode("utf-8", "surrogatepass")
 
 
 def _digest(one: bytes, other: bytes) -> hashlib._Hash:

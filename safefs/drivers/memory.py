@@ -33,6 +33,7 @@ from safefs.drivers.locking import LockMemory
 from safefs.drivers.planting import DriverBed, harvested
 from safefs.drivers.tally import Tally
 from safefs.errors import EscapeError, PolicyError, SameFileError
+from safefs.operations.collisions import colliding, collision
 from safefs.operations.conditions import algorithm_of, digest_tag
 from safefs.operations.parent import Blame
 from safefs.operations.replace import is_temporary
@@ -514,7 +515,10 @@ class MemoryDriver:
         with self._lock, Blame(source, target):
             old = self._place(source)
             is_directory = isinstance(old.directory.entries.get(old.name), _Directory)
-            new = self._place(target, makes=True, directories=is_directory)
+            new = self._place(target, makes=True, directories=is_directory, collides=False)
+            if self.policy.portable_names:
+                besides = old.name if old.directory is new.directory else b""
+                self._refuse_collision(new.directory, new.name, target, besides=besides)
             node = _demanded(old, source, target)
             self._refuse_denied(node, source, self._where(new.directory, new.name))
             problem = _cannot_rename(old, node, new, overwrite=overwrite)
@@ -822,6 +826,7 @@ class MemoryDriver:
         adds: bool = False,
         makes: bool | None = None,
         directories: bool = False,
+        collides: bool = True,
     ) -> _Place:
         before, name, slash = path.split()
         if name in (b"", b".", b".."):
@@ -832,8 +837,20 @@ class MemoryDriver:
             raise _error(ENOTDIR, path)
         self.policy.check(path, writes=True, adds=adds)
         makes = adds if makes is None else makes
+        if makes and self.policy.portable_names and collides:
+            self._refuse_collision(directory, name, path)
         self._check_hidden(directory, name, path, makes=makes, directories=directories)
         return _Place(path, directory, name, slash)
+
+    def _refuse_collision(
+        self, directory: _Directory, name: bytes, path: RelPath, *, besides: bytes = b""
+    ) -> None:
+        if name in directory.entries:
+            return
+        others = (os.fsdecode(each) for each in directory.entries if each != besides)
+        other = colliding(os.fsdecode(name), others)
+        if other is not None:
+            raise collision(path.shown, other)
 
     def _existing(self, path: RelPath) -> tuple[_Place, _Node]:
         place = self._place(path)

@@ -34,6 +34,10 @@ class DriverSide:
         self._driver = driver
         self._top = top
 
+    @property
+    def portable(self) -> bool:
+        return self._driver.policy.portable_names
+
     def folder(self, path: str) -> DriverFolder:
         return DriverFolder(self._driver, beneath(self._top, path))
 

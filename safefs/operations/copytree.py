@@ -10,6 +10,7 @@ from stat import S_IMODE, S_ISDIR, S_ISREG
 from safefs.kernel import syscalls
 from safefs.kernel.reached import Reached
 from safefs.kernel.trail import MAX_HELD
+from safefs.operations.collisions import collision, collisions
 from safefs.operations.content import copy_content
 from safefs.operations.files import open_child_looked
 from safefs.operations.job import WholeError, whereabouts
@@ -166,6 +167,7 @@ class Filling:
         "_file_mode",
         "_first",
         "_job",
+        "_late",
         "_portraits",
         "_source",
         "_within",
@@ -185,6 +187,7 @@ class Filling:
         # Of files with more than one name: the first copy's path, and what it is itself.
         self._first: dict[Identity, tuple[str, os.stat_result]] = {}
         self._draft = -1
+        self._late: dict[str, str] = {}  # names that collide, where they may not, and with which
 
     def fill(self, top: int, draft: int) -> None:
         """A directory gets its mode and times when it is complete."""
@@ -196,7 +199,7 @@ class Filling:
         new = Descent(self.target, draft, MAX_HELD // 2)
         try:
             prefixes = [""]
-            pending = [iter(old.kinds())]
+            pending = [iter(self._kinds(old))]
             while pending:
                 prefix = prefixes[-1]
                 for name, kind in pending[-1]:
@@ -227,6 +230,7 @@ class Filling:
 
     def _enter(self, old: Descent, new: Descent, name: str, path: str) -> None:
         refuse_kind(self.target.policy, name, "directory")
+        self._refuse_late(path)
         self.target.refuse_child(new.fd, name, directory=True)
         old.enter(name)
         try:
@@ -243,14 +247,26 @@ class Filling:
 
     def _read(self, old: Descent, path: str) -> list[tuple[str, Kind]]:
         try:
-            return old.kinds()
+            return self._kinds(old, path + "/")
         except OSError as error:
             self._job.failed(error, path, "directory")
             return []
 
+    def _kinds(self, old: Descent, prefix: str = "") -> list[tuple[str, Kind]]:
+        found = old.kinds()
+        if self.target.policy.portable_names:
+            late = collisions(name for name, _ in found)
+            self._late.update({prefix + name: first for name, first in late.items()})
+        return found
+
+    def _refuse_late(self, path: str) -> None:
+        if path in self._late:
+            raise collision(path, self._late[path])
+
     def _copy_entry(self, source: int, target: int, name: str, path: str, kind: Kind) -> None:
         """One file or link, as it stands; ENXIO for a FIFO, a socket or a device."""
         refuse_kind(self.target.policy, name, kind)
+        self._refuse_late(path)
         self.target.refuse_child(target, name, directory=False)
         if kind == "symlink":
             found = _copy_link(self.target, source, target, name, path)

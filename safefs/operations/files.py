@@ -10,7 +10,7 @@ from stat import S_ISDIR, S_ISREG
 
 from safefs.kernel import open_beneath, syscalls
 from safefs.kernel.procfs import reopened
-from safefs.operations.parent import Blame, blame, open_child
+from safefs.operations.parent import Blame, Parent, blame, open_child
 from safefs.operations.rawfiles import raw_file
 from safefs.operations.sizes import growth_of
 
@@ -45,6 +45,8 @@ def open_regular(handle: Handle, path: RelPath, flags: int, mode: int = 0o666) -
     if flags & os.O_TRUNC and handle.policy.append_only:
         return _open_new(handle, path, flags, mode)
     handle.permit(path, writes=bool(flags & _WRITES), adds=adds)
+    if flags & os.O_CREAT and handle.policy.portable_names:
+        _refuse_collision(handle, path)
     if not flags & _COUNTED or handle.meters is None:
         return _open_regular(handle, path, flags, mode)
     with handle.meters.held() as books:
@@ -54,6 +56,12 @@ def open_regular(handle: Handle, path: RelPath, flags: int, mode: int = 0o666) -
         fd = _open_regular(handle, path, flags, mode)
         books.add(0, bool(new))
     return fd
+
+
+def _refuse_collision(handle: Handle, path: RelPath) -> None:
+    """What would be made here, by its own name and not by that of a link that leads nowhere."""
+    if path.split()[1] not in (b"", b".", b".."):
+        Parent(handle, path, writes=True, adds=True).close()
 
 
 def _found(handle: Handle, path: RelPath, exclusive: int) -> os.stat_result | None:

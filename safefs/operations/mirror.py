@@ -11,6 +11,7 @@ from errno import EINVAL, EISDIR, ENXIO
 from os import strerror
 
 from safefs.errors import PolicyError, SafefsError
+from safefs.operations.collisions import collision, collisions
 from safefs.operations.job import WholeError
 
 TYPE_CHECKING = False
@@ -122,6 +123,7 @@ class Plan:
         prefix = path + "/" if path else ""
         steps: list[_Step] = []
         onward = []
+        late = collisions([*found, *sorted(entries)]) if self._target.portable else {}
         for name in sorted(entries):
             info = entries[name]
             where = prefix + name
@@ -131,6 +133,8 @@ class Plan:
                 if info.kind == "file":
                     self._job.bytes(where, info.size)
                 self._target.check(where, info.kind)
+                if name in late and name not in found:
+                    raise collision(where, late[name])
                 step = self._step(where, old, new, name, info, found.get(name))
                 if step is not None and step.writes:
                     self._target.check_size(where, info.size)

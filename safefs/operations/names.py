@@ -10,6 +10,7 @@ from safefs.audit import refused
 from safefs.errors import PolicyError
 from safefs.kernel import open_beneath, syscalls
 from safefs.operations import sizes
+from safefs.operations.collisions import refuse_collision
 from safefs.operations.parent import Blame, Parent
 from safefs.operations.syncing import Synced
 from safefs.paths import RelPath, settled
@@ -146,10 +147,13 @@ def rename(handle: Handle, src: RelPath, dst: RelPath, *, replace: bool) -> None
     with (
         Blame(src, dst),
         Parent(handle, src, writes=True) as old,
-        Parent(handle, dst, writes=True, makes=True, directory=True) as new,
+        Parent(handle, dst, writes=True, makes=True, directory=True, collides=False) as new,
     ):
         if old.slash or new.slash:
             old.demand_directory()
+        if handle.policy.portable_names:
+            same = os.path.samestat(syscalls.fstat(old.fd), syscalls.fstat(new.fd))
+            refuse_collision(new, besides=old.name if same else b"")
         if handle.guarded:
             _refuse_denied(handle, old, new)
         if new.slash:

@@ -10,6 +10,7 @@ from safefs.errors import BudgetError, SafefsError
 from safefs.kernel import open_beneath, syscalls
 from safefs.kernel.reached import entered, place_beneath, place_of_fd
 from safefs.kernel.walk import PATH_MAX
+from safefs.operations.collisions import refuse_collision
 from safefs.paths import RelPath
 
 TYPE_CHECKING = False
@@ -43,11 +44,12 @@ class Parent:
         owns: bool = False,
         directory: bool = False,
         makes: bool | None = None,
+        collides: bool = True,
     ) -> None:
         """``adds``: what is written is a new name, and leaves what is there as it is.
 
         ``directory``: if it is made, that is what it will be. ``makes``: whether it is, not as
-        ``adds`` says.
+        ``adds`` says. ``collides``: whether names are looked at that are much like it.
 
         ``owns``: the descriptor is its own, also where the parent is the root, so that what is
         begun there can be cleared up when the Root is closed meanwhile.
@@ -66,9 +68,11 @@ class Parent:
             self.fd = open_beneath(handle, RelPath(head, path.shown), syscalls.DIRECTORY)
         try:
             handle.permit(path, writes=writes, adds=adds)
+            makes = adds if makes is None else makes
+            if makes and collides and handle.checked and handle.policy.portable_names:
+                refuse_collision(self)
             if handle.guarded:
                 kind = None if directory else self.lstat
-                makes = adds if makes is None else makes
                 handle.refuse_name(self.place, path.shown, makes=makes, kind=kind)
         except BaseException:
             self.close()

@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     class Side(Protocol):
         """A tree, as the source or target of a mirror."""
 
+        @property
+        def portable(self) -> bool:
+            """Whether names may not be much like each other."""
+
         def folder(self, path: str) -> Folder:
             """A directory beneath the top; NotADirectoryError for a link."""
 
@@ -142,6 +146,10 @@ class LocalSide:
         """The caller keeps ``top`` open, and closes it."""
         self._place = place
         self._top = top
+
+    @property
+    def portable(self) -> bool:
+        return self._place.handle.policy.portable_names
 
     def folder(self, path: str) -> LocalFolder:
         fd = open_beneath_top(self._place.handle, self._top, path)

@@ -10,6 +10,7 @@ from safefs.audit import refused
 from safefs.errors import PolicyError
 from safefs.kernel import syscalls
 from safefs.kernel.reached import place_beneath
+from safefs.operations.collisions import collision
 from safefs.operations.job import WholeError
 from safefs.operations.tree import Descent
 from safefs.paths import RelPath
@@ -65,6 +66,16 @@ def refuse_place(target: Handle, place: bytes, shown: str, kind: Kind) -> None:
         raise rules.refusal(place, shown)
 
 
+def refuse_like(names: dict[str, str], path: str) -> None:
+    """PolicyError for a name that is much like one of the same directory that came before."""
+    from safefs.folding import folded
+
+    above, _, name = path.rpartition("/")
+    first = names.setdefault(f"{above}/{folded(name)}", name)
+    if first != name:
+        raise collision(path, first)
+
+
 def rehearse_copy(
     source: Handle,
     top: int,
@@ -78,9 +89,13 @@ def rehearse_copy(
     ``place``: where it would lie beneath the root of ``target``.
     """
     seen: set[Identity] = set()
+    asks = target.policy.portable_names
+    names: dict[str, str] = {}
 
     def look(fd: int, name: str, path: str, kind: Kind) -> None:
         refuse_kind(target.policy, name, kind)
+        if asks:
+            refuse_like(names, path)
         if target.rules is not None:
             refuse_place(target, place_beneath(place, path), name, kind)
         if kind != "file":
