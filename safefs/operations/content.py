@@ -45,44 +45,62 @@ def copy_content(
     meanwhile.
     """
     size = found.st_size
-    if growth is not None:
-        return growth.copied(target, size, tell, lambda told: _copy(source, target, found, told))
-    return _copy(source, target, found, tell)
+    if growth is None:
+        return _copy(source, target, found, tell, None)
+    growth.begin(target, size)
+    copied = _copy(source, target, found, tell, growth)
+    if copied < size:
+        growth.run(target, copied, syscalls.ftruncate, target, copied)
+    return copied
 
 
-def _copy(source: int, target: int, found: os.stat_result, tell: Tell | None) -> int:
+def _copy(
+    source: int, target: int, found: os.stat_result, tell: Tell | None, growth: Growth | None
+) -> int:
     size = found.st_size
     if size < _SMALL:
-        return _copy_small(source, target, size, tell)
+        return _copy_small(source, target, size, tell, growth)
     if found.st_blocks * _BLOCK < size:
-        copied = _copy_with_holes(source, target, size, tell)
+        copied = _copy_with_holes(source, target, size, tell, growth)
         if copied is not None:
             return copied
-    copied = _copy_in_kernel(source, target, _CHUNK if tell is None else _TOLD_CHUNK, tell)
-    return copied or _copy_pieces(source, target, tell)
+    chunk = _CHUNK if tell is None else _TOLD_CHUNK
+    if growth is None:
+        copied = _copy_in_kernel(source, target, chunk, tell)
+        return copied or _copy_pieces(source, target, tell)
+    copied = _copy_in_kernel(source, target, chunk, tell, size)
+    return copied + _copy_pieces(source, target, tell, growth=growth)
 
 
-def _copy_small(source: int, target: int, size: int, tell: Tell | None) -> int:
+def _copy_small(
+    source: int, target: int, size: int, tell: Tell | None, growth: Growth | None
+) -> int:
     # One byte more than there is: a read that stops short of it has come to the end.
     chunk = syscalls.read(source, size + 1)
     if not chunk:
         return 0
-    write_all(target, chunk)
+    write_all(target, chunk, growth)
     if tell is not None:
         tell(len(chunk))
     if len(chunk) == size:
         return size
-    return len(chunk) + _copy_pieces(source, target, tell)
+    return len(chunk) + _copy_pieces(source, target, tell, growth=growth)
 
 
-def _copy_pieces(source: int, target: int, tell: Tell | None, most: int | None = None) -> int:
+def _copy_pieces(
+    source: int,
+    target: int,
+    tell: Tell | None,
+    most: int | None = None,
+    growth: Growth | None = None,
+) -> int:
     copied = 0
     while most is None or copied < most:
         wanted = _PIECE if most is None else min(_PIECE, most - copied)
         chunk = syscalls.read(source, wanted)
         if not chunk:
             break
-        write_all(target, chunk)
+        write_all(target, chunk, growth)
         copied += len(chunk)
         if tell is not None:
             tell(len(chunk))
@@ -112,9 +130,11 @@ def _copy_in_kernel(
     return copied
 
 
-def _copy_with_holes(source: int, target: int, size: int, tell: Tell | None) -> int | None:
+def _copy_with_holes(
+    source: int, target: int, size: int, tell: Tell | None, growth: Growth | None
+) -> int | None:
     """The bytes of the file, holes included; None where the system cannot tell where they are."""
-    if syscalls.clone(source, target) == 0:
+    if _cloned(source, target, size, growth):
         copied = syscalls.fstat(target).st_size
         if tell is not None:
             tell(copied)
@@ -130,6 +150,8 @@ def _copy_with_holes(source: int, target: int, size: int, tell: Tell | None) -> 
         if begin == 0 and stop >= size:
             syscalls.lseek(source, 0, os.SEEK_SET)
             return None  # no holes, or a file system that does not know
+        if growth is not None:
+            stop = min(stop, size)  # what has come behind it is not asked for
         if tell is not None and begin > end:
             tell(begin - end)
         syscalls.lseek(source, begin, os.SEEK_SET)
@@ -142,8 +164,28 @@ def _copy_with_holes(source: int, target: int, size: int, tell: Tell | None) -> 
     size = max(end, min(size, syscalls.fstat(source).st_size))
     if tell is not None and size > end:
         tell(size - end)
-    syscalls.ftruncate(target, size)
+    if growth is None:
+        syscalls.ftruncate(target, size)
+    else:
+        growth.run(target, size, syscalls.ftruncate, target, size)
     return size
+
+
+def _cloned(source: int, target: int, size: int, growth: Growth | None) -> bool:
+    """Whether the target shares all that the source holds; where it may not grow, ``size`` of it.
+
+    A source that has grown meanwhile is shared as it is by then.
+    """
+    if growth is None:
+        return bool(syscalls.clone(source, target) == 0)
+
+    def clone_and_cut() -> bool:
+        done = syscalls.clone(source, target) == 0
+        if done and syscalls.fstat(target).st_size > size:
+            syscalls.ftruncate(target, size)
+        return bool(done)
+
+    return growth.run(target, size, clone_and_cut)
 
 
 def _copy_stretch(source: int, target: int, length: int, tell: Tell | None) -> int:

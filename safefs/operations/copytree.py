@@ -19,7 +19,7 @@ from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent, open_child
 from safefs.operations.removing import remove_own
 from safefs.operations.replace import refuse_existing, temporary_name
-from safefs.operations.sizes import adding, growth_of, unlink
+from safefs.operations.sizes import adding, growth_of, moving, unlink
 from safefs.operations.traversal import Within, identity, refuse_kind, rehearse_copy
 from safefs.operations.tree import Descent
 
@@ -125,7 +125,8 @@ def _fill_and_publish(filling: Filling, top: int, new: Parent) -> None:
         syscalls.lock(draft)
         _check_ours(draft)
         filling.fill(top, draft)
-        rename_noreplace(new.fd, name, new.fd, new.name)
+        with moving(filling.target):
+            rename_noreplace(new.fd, name, new.fd, new.name)
     except _ReplacedError:
         raise  # what stands there now is another's, and not ours to clear up
     except BaseException:

@@ -103,7 +103,8 @@ class Ledger:
         self.bytes = self.files = 0
         self.known = False
         self._due = 0.0
-        self.pending: set[Pending] = set()
+        # By identity: one that went with its directory may leave its number to the next.
+        self.pending: dict[tuple[int, int], Pending] = {}
         self.place: Place | None = None
         self._depth = 0
         self._taken: Taken | None = None
@@ -173,8 +174,8 @@ class Ledger:
             except Moved:
                 if attempt == _ATTEMPTS:
                     raise
-        for pending in self.pending:
-            if pending.identity in drafts:  # it may have been removed with its directory
+        for identity, pending in self.pending.items():
+            if identity in drafts:  # it may have been removed with its directory
                 more, named = pending.excess
                 size -= more
                 names -= named
@@ -278,11 +279,12 @@ class Books:
 
     def begin(self, pending: Pending) -> None:
         for meter in self._meters:
-            meter.ledger.pending.add(pending)
+            meter.ledger.pending[pending.identity] = pending
 
     def end(self, pending: Pending) -> None:
         for meter in self._meters:
-            meter.ledger.pending.discard(pending)
+            if meter.ledger.pending.get(pending.identity) is pending:
+                del meter.ledger.pending[pending.identity]
 
     def forget(self) -> None:
         """That something has gone of which nobody knows what was charged for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from errno import ENOTEMPTY, ESTALE, EXDEV
 
 from safefs.kernel import syscalls
-from safefs.operations import copytree
+from safefs.operations import copytree, sizes
 from safefs.operations.copytree import Place, Portraits, copy_tree
 from safefs.operations.denied import refuse_denied_child
 from safefs.operations.job import Job, WholeError, whereabouts
@@ -13,7 +13,6 @@ from safefs.operations.listing import open_directory
 from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent, open_child
 from safefs.operations.replace import refuse_existing
-from safefs.operations.sizes import same_quotas, unlink
 from safefs.operations.traversal import Within, identity, rehearse_copy
 from safefs.operations.tree import Descent
 
@@ -58,8 +57,8 @@ def _can_rename(src: Place, dst: Place) -> bool:
     within = src.handle is dst.handle
     if within:
         return True
-    sizes = policy.max_file_size is not None or not same_quotas(src.handle, dst.handle)
-    asks = policy.symlinks == "never" or policy.portable_names or sizes
+    counts = policy.max_file_size is not None or not sizes.same_quotas(src.handle, dst.handle)
+    asks = policy.symlinks == "never" or policy.portable_names or counts
     return not asks and dst.keeps_modes
 
 
@@ -84,7 +83,8 @@ def _renamed(src: Place, dst: Place, job: Job) -> bool:
                 return False
         else:
             try:
-                rename_noreplace(old.fd, old.name, new.fd, new.name)
+                with sizes.moving(dst.handle):
+                    rename_noreplace(old.fd, old.name, new.fd, new.name)
             except OSError as error:
                 if error.errno == EXDEV:
                     return False
@@ -183,7 +183,7 @@ class _Removal:
         found = syscalls.stat(name, dir_fd=descent.fd, follow_symlinks=False)
         if not _unchanged(found, known):
             raise _changed(path)
-        unlink(self._src.handle, name, descent.fd)
+        sizes.unlink(self._src.handle, name, descent.fd)
         self._job.done("remove", path, kind)
         return False
 

@@ -161,7 +161,8 @@ def rename(handle: Handle, src: RelPath, dst: RelPath, *, replace: bool) -> None
         if replace:
             sizes.rename(handle, old.fd, old.name, new.fd, new.name)
         else:
-            rename_noreplace(old.fd, old.name, new.fd, new.name)
+            with sizes.moving(handle):
+                rename_noreplace(old.fd, old.name, new.fd, new.name)
 
 
 def _refuse_denied(handle: Handle, old: Parent, new: Parent) -> None:

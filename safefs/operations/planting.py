@@ -21,7 +21,7 @@ from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent
 from safefs.operations.removing import remove_own
 from safefs.operations.replace import NEW, Draft, stands_free, temporary_name
-from safefs.operations.sizes import adding, draft_growth, growth_of, rename, unlink
+from safefs.operations.sizes import adding, draft_growth, growth_of, moving, rename, unlink
 from safefs.paths import RelPath, settled
 
 TYPE_CHECKING = False
@@ -390,10 +390,12 @@ class DraftBed(Bed):
         with Blame(self._path):
             if self._new:
                 syscalls.fchmod(self._draft, self._usual)
-                rename_noreplace(self._base, self._name, self._base, self._new[0])
+                with moving(self._over):
+                    rename_noreplace(self._base, self._name, self._base, self._new[0])
                 self._name = b""
             else:
-                self._publish_entries()
+                with moving(self._over):
+                    self._publish_entries()
 
     def _check_base(self) -> None:
         """That its path still leads to the directory: by a held one the root could be left."""

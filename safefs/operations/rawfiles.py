@@ -64,9 +64,9 @@ class PolicedFile(io.FileIO):
         size = memoryview(data).nbytes
         if self._growth is None or not size:
             return super().write(data)
-        fd = self.fileno()
-        at = syscalls.fstat(fd).st_size if self._appends else self.tell()
-        return self._growth.run(fd, at + size, super().write, data)
+        if self._appends:
+            return self._growth.append(self.fileno(), size, super().write, data)
+        return self._growth.run(self.fileno(), self.tell() + size, super().write, data)
 
     def truncate(self, size: int | None = None, /) -> int:
         wanted = self.tell() if size is None else size

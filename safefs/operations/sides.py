@@ -26,7 +26,7 @@ from safefs.operations.files import write_all
 from safefs.operations.parent import open_child
 from safefs.operations.removing import remove_own
 from safefs.operations.replace import Draft, is_temporary, temporary_name
-from safefs.operations.sizes import adding, draft_growth, rename, unlink
+from safefs.operations.sizes import adding, draft_growth, moving, rename, unlink
 from safefs.operations.traversal import identity, refuse_kind, refuse_place
 from safefs.operations.unlocking import unlock, unlock_entry
 
@@ -230,9 +230,14 @@ class LocalFolder:
             syscalls.rmdir(draft, dir_fd=self._fd)
             raise
 
+    def _exchanged(self, one: bytes, other: bytes) -> int:
+        """Let two names here change places; the errno."""
+        with moving(self._handle):
+            return -syscalls.rename_exchange(self._fd, one, other)
+
     def _exchange(self, draft: bytes, name: bytes) -> None:
         """Put the directory ``draft`` in the place of what is none."""
-        error = -syscalls.rename_exchange(self._fd, draft, name)
+        error = self._exchanged(draft, name)
         if error in (ENOSYS, EINVAL):
             unlink(self._handle, name, self._fd)
             syscalls.rename(draft, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
@@ -279,10 +284,10 @@ class LocalFolder:
     def _replace_directory(self, draft: bytes, name: bytes) -> None:
         """Put what is no directory in the place of one, which goes with all that is in it."""
         refuse_denied_child(self._handle, self._fd, name, os.fsdecode(name))
-        error = -syscalls.rename_exchange(self._fd, draft, name)
+        error = self._exchanged(draft, name)
         if error in (ENOSYS, EINVAL):
             self.remove(os.fsdecode(name), "directory")
-            syscalls.rename(draft, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            rename(self._handle, self._fd, draft, self._fd, name)
             return
         if error:
             raise OSError(error, os.strerror(error))
@@ -290,7 +295,7 @@ class LocalFolder:
             self._remove_own(draft)
         except BaseException:
             # What is left of it gets its name back, for whoever tries again.
-            syscalls.rename_exchange(self._fd, draft, name)
+            self._exchanged(draft, name)
             raise
 
     def _remove_own(self, draft: bytes) -> None:

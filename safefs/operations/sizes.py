@@ -8,12 +8,16 @@ the end of the act.
 from __future__ import annotations
 
 import os
+import threading
 from functools import partial
 from stat import S_ISDIR, S_ISREG
 
 from safefs.kernel import syscalls
 
 _DRAFT = b".safefs-"  # what the name of each begins with
+
+# One file may be added to by several at once, each at the end that the others move.
+_appending = threading.RLock()
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
 
     Given = ParamSpec("Given")
     Result = TypeVar("Result")
-    Tell = Callable[[int], object]
     Name = str | bytes
 
 
@@ -61,6 +64,19 @@ class Growth:
             finally:
                 self._enter(books, found, syscalls.fstat(fd).st_size)
 
+    def append(
+        self,
+        fd: int,
+        size: int,
+        act: Callable[Given, Result],
+        *args: Given.args,
+        **named: Given.kwargs,
+    ) -> Result:
+        """``act``, which adds so many bytes at the end, wherever that is by then."""
+        with _appending if self._meters is None else self._meters.held():
+            end = syscalls.fstat(fd).st_size + size
+            return self.run(fd, end, act, *args, **named)
+
     def _expect_growth(self, size: int, end: int) -> None:
         if end > size:
             self._policy.check_size(self._shown, end)
@@ -74,36 +90,14 @@ class Growth:
         if found.st_nlink:
             books.add(size - found.st_size)
 
-    def copied(self, fd: int, size: int, tell: Tell | None, copy: Callable[[Tell], int]) -> int:
-        """``copy``, which fills an empty file up to ``size``, or further if its source grows."""
+    def begin(self, fd: int, size: int) -> None:
+        """That an empty file is about to be filled with so many bytes.
+
+        It is as large from here on, for all who count, while they come.
+        """
         self.expect(size)
         if self._meters is not None and size:
-            # It is as large as it will be from here on, for all who count, while the bytes come.
             self.run(fd, size, syscalls.ftruncate, fd, size)
-        reached = 0
-
-        def told(step: int) -> None:
-            nonlocal reached
-            reached += step
-            if reached > size:
-                self.expect(reached)
-                self._catch_up(fd, step)
-            if tell is not None:
-                tell(step)
-
-        copied = copy(told)
-        if self._meters is not None and copied < size:
-            self.run(fd, copied, syscalls.ftruncate, fd, copied)
-        return copied
-
-    def _catch_up(self, fd: int, step: int) -> None:
-        """That the file has grown by so much, which nobody could foresee."""
-        if self._meters is not None and syscalls.fstat(fd).st_nlink:
-            with self._meters.held() as books:
-                try:
-                    books.check(self._shown, step)
-                finally:
-                    books.add(step)
 
     def expect(self, size: int) -> None:
         """That so many bytes are about to be written, from the beginning on."""
@@ -140,9 +134,9 @@ class DraftGrowth(Growth):
             books.check(self._shown, 0, 1 - self._replaced)
             fd = act(*args, **named)
             books.add(0, 1 - self._replaced)
-            books.begin(self)
             found = syscalls.fstat(fd)
             self.identity = found.st_dev, found.st_ino
+            books.begin(self)
             return fd
 
     def _ask(self, books: Books, found: os.stat_result, end: int) -> None:
@@ -153,14 +147,6 @@ class DraftGrowth(Growth):
         if found.st_nlink:  # else it went with its directory, and counts no more
             books.add(self._charge(size) - self._charge(self._size))
         self._size = size
-
-    def _catch_up(self, fd: int, step: int) -> None:
-        del step
-        if self._meters is not None:
-            with self._meters.held() as books:
-                found = syscalls.fstat(fd)
-                self._ask(books, found, found.st_size)
-                self._enter(books, found, found.st_size)
 
     def _charge(self, size: int) -> int:
         return max(0, size - self._spare)
@@ -280,6 +266,11 @@ def adding(handle: Handle, shown: str | bytes) -> _Adding | _Uncounted:
     return _UNCOUNTED if handle.meters is None else _Adding(handle.meters, shown)
 
 
+def moving(handle: Handle) -> Books | _Uncounted:
+    """For what only gives something another name: who counts meanwhile could meet it twice."""
+    return _UNCOUNTED if handle.meters is None else handle.meters.held()
+
+
 def unlink(handle: Handle, name: Name, dir_fd: int) -> None:
     """Remove a name that is no directory's."""
     if handle.meters is None:
@@ -324,3 +315,11 @@ def forget(handle: Handle) -> None:
     if handle.meters is not None:
         with handle.meters.held() as books:
             books.forget()
+
+
+def _renew_lock() -> None:
+    global _appending
+    _appending = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
