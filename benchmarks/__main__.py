@@ -6,7 +6,8 @@ of each subject's ratio to the baseline of the same round. To replace a file is 
 write and a rename there, which keeps no mode. The tree lies in a temporary directory
 (TMPDIR); ratios on a slow file system are kinder than on tmpfs. What this does not show: cold
 caches, contention, and the machine you will run on. ``python -m benchmarks fsspec`` measures the
-file system of fsspec, and ``python -m benchmarks trees`` what copies, removes and replaces.
+file system of fsspec, ``python -m benchmarks trees`` what copies, removes and replaces, and
+``python -m benchmarks policy`` what a policy costs.
 """
 
 from __future__ import annotations
@@ -108,14 +109,16 @@ def seconds(subject: Subject, calls: int) -> float:
     return time.perf_counter() - begin
 
 
-def ratios(subjects: dict[str, Subject], rounds: int, calls: int) -> dict[str, float]:
+def ratios(
+    subjects: dict[str, Subject], rounds: int, calls: int, baseline: str = BASELINE
+) -> dict[str, float]:
     measured: dict[str, list[float]] = {name: [] for name in subjects}
     order = list(subjects)
     for _ in range(rounds):
         random.shuffle(order)
         took = {name: seconds(subjects[name], calls) for name in order}
         for name, value in took.items():
-            measured[name].append(value / took[BASELINE])
+            measured[name].append(value / took[baseline])
     return {name: statistics.median(values) for name, values in measured.items()}
 
 
@@ -129,6 +132,11 @@ def main() -> None:
         from benchmarks import bench_trees
 
         bench_trees.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["policy"]:
+        from benchmarks import bench_policy
+
+        bench_policy.main(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
