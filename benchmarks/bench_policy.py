@@ -1,10 +1,11 @@
 """``python -m benchmarks policy``: what a policy costs, against the same call without one.
 
-``read_only``, and ``deny`` with 20 patterns of which none matches, at the paths of an ordinary tree,
-asked again and again: what the rules say of a path is cached by then. All subjects of a workload run
-interleaved and shuffled in each round; printed is the median of the ratios to the disk without a
-policy in the same round. What it does not show: the first look at a path, which asks the patterns,
-a path through a link or ``..``, which goes to the walk, and a file with more than one name.
+``read_only``, and ``deny`` with 20 patterns of which none matches, at the paths of an ordinary
+tree, asked again and again: what the rules say of a path is cached by then. All subjects of a
+workload run interleaved and shuffled in each round; printed is the median of the ratios to the disk
+without a policy in the same round. What it does not show: the first look at a path, which asks the
+patterns, a path through a link or ``..``, which goes to the walk, and a file with more than one
+name.
 """
 
 from __future__ import annotations

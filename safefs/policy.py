@@ -269,8 +269,12 @@ class Policy:
     @property
     def is_checked(self) -> bool:
         """Whether ``check`` may refuse anything."""
-        limited = self.max_path_length is not None
-        return self.read_only or self.append_only or self.portable_names or limited
+        return self.read_only or self.append_only or self.asks_readers
+
+    @property
+    def asks_readers(self) -> bool:
+        """Whether ``check`` may refuse anything to those who only read."""
+        return self.portable_names or self.max_path_length is not None
 
     def check(self, path: RelPath, *, writes: bool, adds: bool = False) -> None:
         """Refuse what can be refused without looking: called between resolve and act.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ALLOWED, PASSABLE, DENIED = range(3)
 
 _UNSURE = b"\0"  # no path
+_MOST_DIRECTORIES = 64  # whose names are kept beside
 _MOST_KNOWN = 1 << 14  # verdicts that are kept
 _TOP = "top_level_dot_entries"
 _REASONS = {
@@ -64,13 +65,14 @@ class Rules:
     ``missing``: what is denied is answered like what does not exist.
     """
 
-    __slots__ = ("_dots", "_known", "_layers", "_spelled", "missing")
+    __slots__ = ("_dots", "_known", "_layers", "_spelled", "_within", "missing")
 
     def __init__(self, layers: Iterable[PathRules], *, dots: bool, missing: bool) -> None:
         self._dots = dots
         self._layers = [_Layer(each) for each in layers]
         self._known: dict[bytes, int] = {b"": ALLOWED}
         self._spelled: dict[bytes, bytes] = {}
+        self._within: dict[bytes, Verdicts] = {}
         self.missing = missing
 
     @property
@@ -99,6 +101,15 @@ class Rules:
         """ALLOWED, PASSABLE or DENIED, for a true path: plain names with single slashes."""
         found = self._known.get(place)
         return self._judged(place) if found is None else found
+
+    def within(self, place: bytes) -> Verdicts:
+        """The verdicts on the names of one directory, by name; asked anew they are known."""
+        found = self._within.get(place)
+        if found is None or len(found) > _MOST_KNOWN:
+            if len(self._within) >= _MOST_DIRECTORIES:
+                self._within.clear()
+            found = self._within[place] = Verdicts(self, place)
+        return found
 
     def _judged(self, place: bytes) -> int:
         """Down from the top: what lies beneath what is denied is denied."""
@@ -142,6 +153,19 @@ class Rules:
             if any(layer.denies(here) for layer in self._layers):
                 return "deny"
         return "allow"
+
+
+class Verdicts(dict[str, int]):
+    """What a directory's names have been judged to be, and are when they are asked for."""
+
+    def __init__(self, rules: Rules, place: bytes) -> None:
+        super().__init__()
+        self._verdict = rules.verdict
+        self._above = place + b"/" if place else b""
+
+    def __missing__(self, name: str) -> int:
+        verdict = self[name] = self._verdict(self._above + os.fsencode(name))
+        return verdict
 
 
 class _Layer:

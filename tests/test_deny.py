@@ -139,7 +139,7 @@ def test_what_is_left_is_used_as_ever(top: Path, denied: Any) -> None:
         root.copy_tree("e", "j")
         root.remove_tree("i")
         with root.subroot("to-d") as sub:
-            assert sub.listdir() == ["g", "new"]
+            assert sorted(sub.listdir()) == ["g", "new"]
             with pytest.raises(OSError, match="private"):
                 sub.read_bytes("private/p")
 
@@ -392,3 +392,33 @@ def test_a_narrower_disk_is_still_denied_what_the_wider_one_is(top: Path) -> Non
             assert narrow.files() == ["a.txt"]
             with pytest.raises(PolicyError):
                 narrow.get("a.key")
+
+
+# -- watching --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("polling", [False, True])
+def test_what_is_denied_is_silent_to_who_watches(top: Path, polling: bool) -> None:
+    with (
+        Disk(top, policy=Policy(deny=_DENY)) as disk,
+        disk.watch(polling=polling, debounce=0.01) as watcher,
+    ):
+        (top / "d/private/p").write_bytes(b"changed")
+        (top / "secret/new").write_bytes(b"new")
+        (top / "d/.env").rename(top / "d/private/moved")
+        (top / "e/alias.key").write_bytes(b"shown")
+        (top / "conf/b.key").write_bytes(b"not shown")
+        (top / "d/g").rename(top / "secret/g")  # to be gone is all that is seen of it
+        (top / "last").write_bytes(b"")
+        told = []
+        awaited = {"e/alias.key", "d/g", "last"}
+        for change in watcher:
+            told.append(change)
+            awaited.discard(change.path)
+            if not awaited:
+                break
+        paths = {path for each in told for path in (each.path, each.old_path) if path}
+        for path in paths:
+            assert not {".env", "secret", "private"} & set(path.split("/")), told
+            assert path != "conf/b.key"
+        assert {each.kind for each in told if each.path == "d/g"} == {"removed"}

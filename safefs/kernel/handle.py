@@ -33,6 +33,7 @@ class Handle:
         "_aliases",
         "_identity",
         "checked",
+        "checked_reads",
         "closed",
         "fd",
         "guarded",
@@ -52,6 +53,7 @@ class Handle:
         self.meters = meters
         self.policy = policy
         self.checked = policy.is_checked
+        self.checked_reads = policy.asks_readers
         self.rules: Rules | None = policy.rules
         self.guarded = self.rules is not None
         patterns = self.rules is not None and self.rules.has_patterns
@@ -96,7 +98,7 @@ class Handle:
 
     def permit(self, path: RelPath, *, writes: bool, adds: bool = False) -> None:
         """The one check of the policy: after a path is resolved, before it is acted on."""
-        if self.checked:
+        if self.checked if writes else self.checked_reads:
             self.policy.check(path, writes=writes, adds=adds)
 
     def permit_file(self, shown: str | bytes, found: os.stat_result) -> None:
@@ -159,8 +161,25 @@ class Handle:
         rules = self.rules
         if rules is None:
             return None
-        place = place_of_fd(dir_fd)
-        return lambda name, directory: rules.denies(place_beneath(place, name), directory=directory)
+        verdicts = rules.within(place_of_fd(dir_fd))
+
+        def hidden(name: str, directory: bool) -> bool:  # noqa: FBT001  (its only use)
+            verdict = verdicts[name]
+            return verdict != ALLOWED and not (verdict == PASSABLE and directory)
+
+        return hidden
+
+    def allowed(self, dir_fd: int, names: list[str]) -> list[str] | None:
+        """Those of a directory that are in a listing, or None where that hangs on what they are."""
+        if self.rules is None:
+            return names
+        verdicts = self.rules.within(place_of_fd(dir_fd))
+        judged = [verdicts[name] for name in names]
+        if not any(judged):
+            return names
+        if PASSABLE in judged:
+            return None
+        return [name for name, verdict in zip(names, judged, strict=True) if verdict == ALLOWED]
 
     def close(self) -> None:
         """Give up the directory; what is in the middle of a call gets an error."""

@@ -43,7 +43,7 @@ def lstat(handle: Handle, path: RelPath) -> os.stat_result:
 
 def look(handle: Handle, path: RelPath) -> tuple[os.stat_result, bool]:
     """The stat of what the path leads to, and whether the entry itself is a link."""
-    if handle.checked:
+    if handle.checked_reads:
         handle.permit(path, writes=False)
     if _is_one_name(handle, path):
         found = _stat_name(handle, path)

@@ -327,7 +327,7 @@ def read_each(
             yield from [None] * len(batch)
             continue
         try:
-            closed = handle.checked or handle.inspects or handle.looks_first
+            closed = handle.checked_reads or handle.inspects or handle.looks_first
             closed = closed or handle.guarded
             for name, shown in batch:
                 yield None if closed else _read_child(handle, top, name, shown)

@@ -90,14 +90,14 @@ def listdir(handle: Handle, path: RelPath) -> list[str]:
     fd = open_directory(handle, path)
     try:
         with Blame(path):
-            hidden = handle.hidden(fd)
-            if hidden is not None:
-                return [name for name, _ in read_directory(fd, hidden=hidden)]
             names: list[str] = syscalls.listdir(fd)
             names = [name for name in names if name[0] != "." or not is_temporary(name)]
+            shown = handle.allowed(fd, names)
+            if shown is None:
+                shown = [name for name, _ in read_directory(fd, hidden=handle.hidden(fd))]
     finally:
         syscalls.close(fd)
-    return names
+    return shown
 
 
 class Entry:
