@@ -149,8 +149,8 @@ TREES = (
         "list the hidden",
         "the home disk lists .ssh, though it does not open it",
         f"{_ROOM}listing.py",
-        "            hidden = handle.hidden(fd)\n",
-        "            hidden = None\n",
+        "            shown = handle.allowed(fd, names)\n",
+        "            shown = names\n",
         "tests/test_traps.py::test_dot_entries_at_the_top_are_in_no_listing",
     ),
     mutant(
