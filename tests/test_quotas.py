@@ -460,6 +460,28 @@ def test_a_child_counts_on_with_its_parent(tmp_path: Path) -> None:
         disk.put("c", b"")
 
 
+def test_what_an_interrupt_left_uncounted_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safefs.kernel import syscalls
+
+    with Disk(tmp_path, policy=Policy(quota_bytes=10)) as disk:
+        disk.put("a", b"1234")
+        real = syscalls.unlink
+
+        def interrupted(name: str, *, dir_fd: int) -> None:
+            real(name, dir_fd=dir_fd)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(syscalls, "unlink", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                disk.delete("a")
+        disk.put("b", b"1234567890")
+        (ledger_of_it,) = _root(disk)._handle.meters.ledgers
+        assert (ledger_of_it.bytes, ledger_of_it.files) == (10, 1)
+
+
 def test_what_others_removed_is_seen_before_a_write_is_refused(tmp_path: Path) -> None:
     with Disk(tmp_path, policy=Policy(quota_bytes=10, quota_files=2)) as disk:
         disk.put("a", b"12345")

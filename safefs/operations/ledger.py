@@ -309,6 +309,8 @@ class Books:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if kind is not None and not issubclass(kind, OSError):
+            self.forget()  # Ctrl-C, say, between what was done and writing it down
         for meter in reversed(self._meters):
             meter.ledger.release()
 
