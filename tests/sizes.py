@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.core.files.base import ContentFile
+from upath import UPath
+
+from safefs import Policy, Storage
 from safefs.drivers.local import LocalDriver
+from safefs.integrations.django import SafeStorage
 from safefs.testing.archives import Archive, Member
+from tests.djangosite.settings import ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from safefs import Disk, Root
 
@@ -109,6 +116,36 @@ def _archived(scene: Scene, size: int) -> None:
         scene.disk.archive("packed", "t", format="zip")
     finally:
         scene.wide.delete_directory("packed")
+
+
+@contextmanager
+def _registered(scene: Scene) -> Iterator[None]:
+    """The disk by its name, for the whole process."""
+    narrow = scene.disk.with_policy(Policy())
+    with Storage("sizes", disks={"sized": narrow}) as storage, storage.register("sized"):
+        yield
+
+
+def _by_upath(scene: Scene, size: int) -> None:
+    with _registered(scene):
+        UPath("safefs://sized/t").write_bytes(b"x" * size)
+
+
+def _by_open_upath(scene: Scene, size: int) -> None:
+    with _registered(scene), UPath("safefs://sized/t").open("wb") as file:
+        file.write(b"x" * size)
+
+
+def _by_django(scene: Scene, size: int) -> None:
+    ready()
+    with _registered(scene):
+        SafeStorage("sized").save("t", ContentFile(b"x" * size))
+
+
+def _by_django_opened(scene: Scene, size: int) -> None:
+    ready()
+    with _registered(scene), SafeStorage("sized").open("t", "wb") as file:
+        file.write(b"x" * size)
 
 
 ROOT: dict[str, Way] = {
@@ -226,4 +263,10 @@ FSSPEC: dict[str, Way] = {
     "open to update": Way(lambda s, n: _fill(s.fs.open("/t", "r+b"), n)),
     "transaction": Way(_in_transaction),
     "put": Way(lambda s, n: s.fs.put_file(_source(s, n), "/t")),
+}
+ELSEWHERE: dict[str, Way] = {
+    "UPath": Way(_by_upath, spelled="sized/t"),
+    "UPath, opened": Way(_by_open_upath, whole=False, spelled="sized/t"),
+    "Django": Way(_by_django, old=None),
+    "Django, opened": Way(_by_django_opened, whole=False),
 }

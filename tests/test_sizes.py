@@ -28,6 +28,7 @@ _WAYS = {
     **{("disk", name): way for name, way in sizes.DISK.items()},
     **{("memory", name): way for name, way in sizes.DISK.items()},
     **{("fsspec", name): way for name, way in sizes.FSSPEC.items()},
+    **{("elsewhere", name): way for name, way in sizes.ELSEWHERE.items()},
     **{("fsspec of memory", name): way for name, way in sizes.FSSPEC.items()},
 }
 every_way = pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class LockDirectory:
     def __init__(self, opener: Callable[[], Root]) -> None:
         self._opener = opener
         self._root: Root | None = None
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # see operations.locks
         _directories.add(self)
 
     @classmethod
@@ -91,7 +91,7 @@ class LockDirectory:
 
     def renew_guard(self) -> None:
         """Forget who holds the guard."""
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # see operations.locks
 
     def close(self) -> None:
         with self._guard:

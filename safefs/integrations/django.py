@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from safefs.policy import Policy
+
     Name = str | os.PathLike[str]
 
 
@@ -150,7 +152,7 @@ class SafeStorage(Storage):  # type: ignore[misc]  # Django is not typed
             path = self._path(name)
             self._make_directories(path.parent)
             _, driver, _ = whereabouts(path)
-            if driver.policy.append_only or driver.policy.rules is not None:
+            if _takes_its_name_at_once(driver.policy):
                 return self._write(path, content)
             # As every draft, so that ``Disk.sweep`` knows it.
             draft = path.with_name(f".safefs-{token_hex(8)}.tmp")
@@ -338,6 +340,13 @@ class DiskFile(File):  # type: ignore[misc]  # Django is not typed
 
 
 _REFUSALS = (EscapeError, PolicyError)
+_NOT_OF_NAMES = ("read_only", "max_file_size", "quota_bytes", "quota_files")
+
+
+def _takes_its_name_at_once(policy: Policy) -> bool:
+    """Whether a draft may have no name that is ours, or is to be measured by its own."""
+    sized = policy.counts or policy.max_file_size is not None
+    return policy.append_only or policy.rules is not None or sized
 
 
 @contextmanager
@@ -348,7 +357,7 @@ def _reported() -> Iterator[None]:
     except (EscapeError, InvalidPathError) as error:
         raise SuspiciousFileOperation(str(error)) from error
     except PolicyError as error:
-        if error.rule == "read_only":
+        if error.rule in _NOT_OF_NAMES:
             raise
         raise SuspiciousFileOperation(str(error)) from error
 

@@ -26,7 +26,9 @@ _NOTE = 64  # bytes; written in one call
 # that waits for ever in his stead could not be ended.
 _SHORTEST, _LONGEST = 0.001, 0.05  # seconds between two askings
 
-_guard = threading.Lock()
+# Entered once more where a draft is given up by what is collected in the middle of it, and a quota
+# is told of that.
+_guard = threading.RLock()
 _held: dict[tuple[int, int], list[Held]] = {}  # by the identity of the lock's file
 _waiting: set[int] = set()  # descriptors through which a lock may come at any moment
 
@@ -146,7 +148,7 @@ def _wait(fd: int, *, shared: bool, until: float | None) -> bool:
 
 def _forget_all() -> None:
     global _guard
-    _guard = threading.Lock()
+    _guard = threading.RLock()
     for holders in _held.values():
         for held in holders:
             held.forget()
