@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from safefs import Disk
 from safefs.drivers.local import LocalDriver
+from safefs.drivers.memory import MemoryDriver
 from safefs.errors import PolicyError
 from safefs.operations import ledger
 from safefs.operations.ledger import count
@@ -37,15 +38,20 @@ TREES = ["s", "s/d", "t", "s/e", "u"]
 class World:
     """A disk with a quota, perhaps one beneath it with a smaller one, one beside; what is open."""
 
-    def __init__(self, top: Path, *, scoped: bool) -> None:
-        for name in ("disk", "beside"):
-            (top / name).mkdir()
-        self.wide = self.disk = Disk(top / "disk", policy=QUOTA)
+    def __init__(self, top: Path | None, *, scoped: bool) -> None:
+        """``top``: where to make them, None for in memory."""
+        if top is None:
+            self.wide = self.disk = Disk._over(MemoryDriver(QUOTA))
+            self.beside = Disk._over(MemoryDriver())
+        else:
+            for name in ("disk", "beside"):
+                (top / name).mkdir()
+            self.wide = self.disk = Disk(top / "disk", policy=QUOTA)
+            self.beside = Disk(top / "beside")
         self.wide.put("w", b"wide")
         if scoped:
             with self.wide.scoped("scope", create=True) as between:
                 self.disk = between.with_policy(NARROW)
-        self.beside = Disk(top / "beside")
         self.beside.put("f", b"b" * 9)
         self.beside.put("tree/x", b"b" * 5)
         self.beside.put("tree/y/z", b"b" * 8)
@@ -70,6 +76,8 @@ class World:
 
     def check(self) -> None:
         """What is counted is what is there, and no more than there may be."""
+        if isinstance(self.disk._driver, MemoryDriver):
+            return
         meters = self.root._handle.meters
         assert len(meters.ledgers) == 1 + (self.disk is not self.wide)
         with meters.held():
@@ -240,6 +248,30 @@ def test_the_ledger_says_what_is_there_after_every_step(
             world.check()
     finally:
         world.close()
+
+
+# Left out: what stays open, for a tree in memory goes on counting what is written where the
+# directory has gone; and what is not there on both.
+_ON_THIS_MACHINE = {"link", "symlink", "write_bytes", "truncate", "copy_tree", "sweep", "end"}
+
+
+@given(steps=_steps, scoped=st.booleans())
+def test_a_disk_in_memory_refuses_what_one_on_this_machine_refuses(
+    steps: list[tuple[str, int, int, int]], scoped: bool, scratch: Scratch
+) -> None:
+    top = scratch.root / f"example-{next(_serial)}"
+    top.mkdir()
+    here, there = World(top, scoped=scoped), World(None, scoped=scoped)
+    try:
+        for step in steps:
+            if step[0] in _ON_THIS_MACHINE or "begin" in step[0]:
+                continue
+            assert _run(here, step) == _run(there, step), step
+            files = [{p: w.wide.get(p) for p in w.wide.all_files()} for w in (here, there)]
+            assert files[0] == files[1], step
+    finally:
+        here.close()
+        there.close()
 
 
 # -- Many at once ----------------------------------------------------------------------------------

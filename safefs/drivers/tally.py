@@ -75,14 +75,14 @@ class Tally:
         """PolicyError where so much more would be too much."""
         for quota in quotas:
             there, files = self._usage(quota.top)
-            most = quota.most_bytes
-            if most is not None and size > 0 and there + size > most:
-                reason = f"there would be more than {most} bytes on the disk"
-                raise refused(PolicyError(shown, "quota_bytes", reason))
             most = quota.most_files
             if most is not None and names > 0 and files + names > most:
                 reason = f"there would be more than {most} files on the disk"
                 raise refused(PolicyError(shown, "quota_files", reason))
+            most = quota.most_bytes
+            if most is not None and size > 0 and there + size > most:
+                reason = f"there would be more than {most} bytes on the disk"
+                raise refused(PolicyError(shown, "quota_bytes", reason))
 
     def _usage(self, top: Any) -> tuple[int, int]:
         size, names = self._count(top)

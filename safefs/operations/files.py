@@ -13,6 +13,7 @@ from safefs.kernel.procfs import reopened
 from safefs.operations.parent import Blame, Parent, blame, open_child
 from safefs.operations.rawfiles import raw_file
 from safefs.operations.sizes import growth_of
+from safefs.paths import RelPath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from safefs.kernel.handle import Handle
     from safefs.operations.sizes import Growth
-    from safefs.paths import RelPath
 
 # No open blocks (a FIFO, a lease) and none takes a terminal; what is opened is looked at next.
 _CAREFUL = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -65,11 +65,17 @@ def _refuse_collision(handle: Handle, path: RelPath) -> None:
 
 
 def _found(handle: Handle, path: RelPath, exclusive: int) -> os.stat_result | None:
-    """What an open would find; with O_EXCL it follows no link."""
+    """What an open would find, or None where it would make a file; with O_EXCL it follows no link.
+
+    That there is no directory to make it in is said before that there is no room for it.
+    """
     look = syscalls.O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if exclusive else 0)
     try:
         fd = open_beneath(handle, path, look)
     except FileNotFoundError:
+        above = RelPath(path.split()[0], path.shown)
+        if above.raw:
+            syscalls.close(open_beneath(handle, above, syscalls.DIRECTORY))
         return None
     try:
         return syscalls.fstat(fd)

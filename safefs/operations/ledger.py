@@ -213,12 +213,12 @@ class Meter:
             raise refused(PolicyError(shown, *problem))
 
     def _problem(self, size: int, names: int) -> tuple[str, str] | None:
-        most = self._most_bytes
-        if most is not None and size > 0 and self.ledger.bytes + size > most:
-            return "quota_bytes", f"there would be more than {most} bytes on the disk"
         most = self._most_files
         if most is not None and names > 0 and self.ledger.files + names > most:
             return "quota_files", f"there would be more than {most} files on the disk"
+        most = self._most_bytes
+        if most is not None and size > 0 and self.ledger.bytes + size > most:
+            return "quota_bytes", f"there would be more than {most} bytes on the disk"
         return None
 
 
