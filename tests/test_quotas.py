@@ -19,7 +19,7 @@ from safefs.drivers.local import LocalDriver
 from safefs.drivers.memory import MemoryDriver
 from safefs.errors import PolicyError
 from safefs.operations import ledger
-from safefs.operations.ledger import count
+from safefs.operations.counting import count
 from safefs.policy import Policy
 from tests.sizes import _tar
 

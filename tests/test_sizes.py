@@ -12,7 +12,7 @@ from safefs import Disk, Root
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.memory import MemoryDriver
 from safefs.errors import PolicyError
-from safefs.operations.ledger import count
+from safefs.operations.counting import count
 from safefs.policy import Policy
 from tests import sizes
 from tests.sizes import Scene, Way
