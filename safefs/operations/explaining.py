@@ -16,6 +16,7 @@ from safefs.errors import EscapeError
 from safefs.explanation import Explanation, PathStep
 from safefs.kernel import syscalls, walk
 from safefs.kernel.procfs import permits
+from safefs.operations.files import refuse_names_alike
 from safefs.operations.parent import Parent
 from safefs.paths import RelPath
 
@@ -110,6 +111,8 @@ def _look_to_open(handle: Handle, path: RelPath, flags: int, told: Told) -> None
         flags |= os.O_EXCL
     writes = bool(flags & os.O_WRONLY)
     handle.permit(path, writes=writes, adds=bool(flags & (os.O_APPEND | os.O_EXCL)))
+    if flags & os.O_CREAT and handle.policy.portable_names:
+        refuse_names_alike(handle, path)
     try:
         fd = _reached(handle, path, flags, told)
     except FileNotFoundError:

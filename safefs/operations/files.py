@@ -46,7 +46,7 @@ def open_regular(handle: Handle, path: RelPath, flags: int, mode: int = 0o666) -
         return _open_new(handle, path, flags, mode)
     handle.permit(path, writes=bool(flags & _WRITES), adds=adds)
     if flags & os.O_CREAT and handle.policy.portable_names:
-        _refuse_collision(handle, path)
+        refuse_names_alike(handle, path)
     if not flags & _COUNTED or handle.meters is None:
         return _open_regular(handle, path, flags, mode)
     with handle.meters.held() as books:
@@ -58,7 +58,7 @@ def open_regular(handle: Handle, path: RelPath, flags: int, mode: int = 0o666) -
     return fd
 
 
-def _refuse_collision(handle: Handle, path: RelPath) -> None:
+def refuse_names_alike(handle: Handle, path: RelPath) -> None:
     """What would be made here, by its own name and not by that of a link that leads nowhere."""
     if path.split()[1] not in (b"", b".", b".."):
         Parent(handle, path, writes=True, adds=True).close()
