@@ -376,8 +376,10 @@ class DraftBed(Bed):
         for name in self._new[:1]:
             self._refuse_taken(RelPath(name, self._path.shown))
         for name in entries:
-            found = syscalls.stat(name, dir_fd=self._draft, follow_symlinks=False)
-            self._check_hidden(name, is_dir=S_ISDIR(found.st_mode))
+            if self._over.guarded:
+                with Blame(self._path):
+                    found = syscalls.stat(name, dir_fd=self._draft, follow_symlinks=False)
+                self._check_hidden(name, is_dir=S_ISDIR(found.st_mode))
             self._refuse_taken(RelPath(name, os.fsdecode(name)))
 
     def _entries(self) -> list[bytes]:

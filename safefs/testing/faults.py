@@ -62,7 +62,7 @@ LACKING: dict[str, tuple[int, ...]] = {
     "openat2": (errno.ENOSYS, errno.EAGAIN),
 }
 # An undertaking succeeds though one of these fails, because nothing that it promises needs it.
-FORGIVEN = frozenset({"lock", "open /proc/self/fd", "open /dev/null", "dup2"})
+FORGIVEN = frozenset({"lock", "unlock", "open /proc/self/fd", "open /dev/null", "dup2"})
 # A root is closed by these. An exception of a signal's handler in the moment of closing is more
 # than Python itself stands.
 _LEAVING = frozenset({"close", "open /dev/null", "dup2"})

@@ -101,18 +101,25 @@ def _precisely(name: str, args: tuple[Any, ...]) -> str:
     """The name of a call, and more where errors of it mean something else."""
     if name == "close" and _is_written(args[0]):
         return "close written"
+    if name == "flock" and args[1] & fcntl.LOCK_UN:
+        return "unlock"  # and the descriptor, which the lock goes with, is closed next
     if name == "open" and args[0] in _AMBIENT:
         return f"open {args[0]}"
     return name
 
 
 def _is_written(fd: int) -> bool:
-    """Whether closing it may have something to say: nothing else is written back."""
+    """Whether closing it may have something to say: nothing else is written back.
+
+    What a lock is taken of is open for writing and stays empty.
+    """
     try:
         flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+        if flags & os.O_PATH or not flags & os.O_ACCMODE:
+            return False
+        return os.fstat(fd).st_size > 0
     except OSError:
         return False
-    return not flags & os.O_PATH and bool(flags & os.O_ACCMODE)
 
 
 def _file_class(seam: Interposed) -> type[io.FileIO]:
