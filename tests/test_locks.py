@@ -16,7 +16,7 @@ from safefs import Disk, Lock, LockTimeoutError, PreconditionError, Storage
 from safefs.drivers.locking import LockDirectory, LockMemory, holding
 from safefs.errors import PolicyError, UnsafeFolderError
 from safefs.kernel import syscalls
-from safefs.operations import locks
+from safefs.operations import locks, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,6 +99,25 @@ def test_a_fork_of_the_holder_holds_nothing_and_lets_nothing_go(disk: Disk) -> N
         lock.release()
         assert _is_free_elsewhere(disk)
         lock.acquire()
+
+
+def test_a_holder_that_ends_leaves_its_lock_to_no_child(disk: Disk) -> None:
+    """It has let nothing go, and its child has a copy of the descriptor, unless that was closed."""
+    told, tell = os.pipe()
+    holder = os.fork()
+    if not holder:
+        lock = disk.lock("import")
+        lock.acquire()
+        if not os.fork():
+            os.close(tell)
+            os.read(told, 1)  # until the test is over
+        os._exit(0)
+    try:
+        assert os.waitpid(holder, 0)[1] == 0
+        assert _is_free_elsewhere(disk)
+    finally:
+        os.close(told)
+        os.close(tell)
 
 
 def _let_go(lock: Lock) -> None:
@@ -270,6 +289,18 @@ def test_every_replacement_is_another_version(disk: Disk) -> None:
         times.add(disk.stat("f").mtime_ns)
         disk.delete("f")
     assert len(seen) == len(times) == 200
+
+
+def test_a_version_has_the_time_of_the_fine_clock(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that of the kernel, which before Linux 6.13 goes by ticks."""
+    moment = 1_700_000_000_123_456_700
+    monkeypatch.setattr(replace, "time_ns", lambda: moment)
+    disk.put("f", b"1")
+    with disk.open("g", "wb", atomic=True) as file:
+        file.write(b"2")
+    assert [disk.stat(path).mtime_ns for path in ("f", "g")] == [moment, moment]
 
 
 def test_a_change_while_the_source_is_read_is_noticed(disk: Disk) -> None:

@@ -18,7 +18,7 @@ PARTS = [part for lane in prove.lanes(1) for part in lane]
 
 
 def _ended(part: prove.Part, status: int = 0, *rows: Count) -> prove.Ending:
-    return prove.Ending(part, status, 1.0, list(rows), "")
+    return prove.Ending(part, status, 1.0, list(rows))
 
 
 def test_proved_is_said_of_all_parts_that_ended_well() -> None:

@@ -293,7 +293,7 @@ COPIES = (
         f"{_ROOM}replace.py",
         "            draft.stamp()\n",
         "",
-        "tests/test_locks.py::test_every_replacement_is_another_version",
+        "tests/test_locks.py::test_a_version_has_the_time_of_the_fine_clock",
     ),
     mutant(
         "let a fork of the holder hold the lock on",
@@ -301,7 +301,7 @@ COPIES = (
         f"{_ROOM}locks.py",
         "            held.forget()\n",
         "            pass\n",
-        "tests/test_locks.py::test_a_fork_of_the_holder_holds_nothing_and_lets_nothing_go",
+        "tests/test_locks.py::test_a_holder_that_ends_leaves_its_lock_to_no_child",
     ),
     mutant(
         "return before the directory is on the disk",

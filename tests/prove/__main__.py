@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Rows = Callable[[Any, float], list[Count]]
 
-_TAIL = 60  # lines of a part's output that are shown when it has failed
+_TAIL = 400  # lines of a part's output that are shown when it has failed
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,6 @@ class Ending:
     status: int
     seconds: float
     rows: list[Count]
-    output: str
 
     @property
     def failed(self) -> bool:
@@ -127,9 +126,12 @@ def run(part: Part, place: Path) -> Ending:
     )
     seconds = time.monotonic() - began
     rows = part.rows(json.loads(findings.read_text()), seconds) if findings.exists() else []
-    ending = Ending(part, ended.returncode, seconds, rows, ended.stdout)
+    ending = Ending(part, ended.returncode, seconds, rows)
     how = f"FAILED ({ended.returncode})" if ending.failed else "ended well"
-    print(f"{part.name}: {how} after {duration(seconds)}", flush=True)
+    said = [f"{part.name}: {how} after {duration(seconds)}"]
+    if ending.failed:  # now, for the other lane may go on for an hour
+        said += ended.stdout.splitlines()[-_TAIL:]
+    print("\n".join(said), flush=True)
     return ending
 
 
@@ -159,9 +161,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):
         ran = pool.map(lambda lane: [run(part, Path(name)) for part in lane], chosen)
         endings = [ending for lane in ran for ending in lane]
-    for ending in (ending for ending in endings if ending.failed):
-        print(f"\n-- {ending.part.name} --")
-        print("\n".join(ending.output.splitlines()[-_TAIL:]))
     rows = [row for ending in endings for row in ending.rows]
     print(f"\nsafefs {__version__}, Python {platform.python_version()}, {platform.platform()}")
     print("\n".join(table(rows)))
