@@ -1,4 +1,9 @@
-"""Patterns as gitignore(5) reads them, for ``safefs.rules``; matched by pathspec. Pure."""
+"""Patterns as gitignore(5) reads them, for ``safefs.rules``. Pure.
+
+What one part of a pattern matches is pathspec's to say. How parts follow one another is stepped
+through here, name by name on the way down a path: so a name costs the same however deep it lies,
+the directories that may lead to a match are known, and no pattern takes long on a long path.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Match = Callable[[str], bool]
+    Part = Callable[[str], object]
 
 _DEEP = "**"
-_MAGIC = re.compile(r"(?<!\\)[*?\[]")
+_MAGIC = re.compile(r"[*?\[\\]")
 
 
 def checked(field: str, value: object) -> tuple[str, ...]:
@@ -31,7 +36,7 @@ def checked(field: str, value: object) -> tuple[str, ...]:
             raise ValueError(f"{field}: {pattern!r} matches nothing: {problem}")
     if found:
         try:
-            _spec(found)
+            lines_of(found)
         except ValueError as error:
             raise ValueError(f"{field}: {error}") from None
     return found
@@ -57,10 +62,10 @@ def _problem(pattern: str, *, first: bool) -> str | None:
 
 def check_contradiction(deny: tuple[str, ...], allow: tuple[str, ...] | None) -> None:
     """ValueError for an ``allow`` that ``deny`` leaves nothing of."""
-    denies = denier(deny) if deny else None
+    lines = lines_of(deny, fold=True) if deny else None
     for pattern in allow or ():
         both = pattern in deny
-        if both or (denies is not None and _is_plain(pattern) and _denied(denies, pattern)):
+        if both or (lines is not None and _is_plain(pattern) and _is_denied(lines, pattern)):
             raise ValueError(f"allow: {pattern!r} is denied, so that it allows nothing")
 
 
@@ -68,77 +73,124 @@ def _is_plain(pattern: str) -> bool:
     return pattern[0] != "!" and not _MAGIC.search(pattern)
 
 
-def _denied(denies: Match, pattern: str) -> bool:
-    parts = pattern.strip("/").split("/")
-    return any(denies("/".join(parts[:end])) for end in range(1, len(parts) + 1))
-
-
-@lru_cache(maxsize=256)
-def denier(lines: tuple[str, ...]) -> Match:
-    """Whatever the case and the normalisation: a name that a file system may take for the same."""
-    match = _spec(tuple(_folded(_unslashed(line)) for line in lines)).match_file
-    return lambda path: bool(match(_folded(path)))
-
-
-@lru_cache(maxsize=256)
-def allower(lines: tuple[str, ...]) -> Callable[[str], bool | None]:
-    """True for what is named, False for what is taken back, None for what is neither."""
-    if not lines:
-        return lambda _: False
-    check = _spec(tuple(_unslashed(line) for line in lines)).check_file
-    return lambda path: check(path).include
-
-
-@lru_cache(maxsize=256)
-def leader(lines: tuple[str, ...]) -> Match:
-    """Whether a directory may have beneath it what is allowed."""
-    exact: dict[int, list[str]] = {}
-    deep: list[str] = []
-    for line in lines:
-        if line[0] == "!":
-            continue
-        if "/" not in _unslashed(line):
-            return lambda _: True  # at any depth
-        parts = line.strip("/").split("/")
-        for depth in range(1, len(parts)):
-            if parts[depth - 1] == _DEEP:
-                deep.append("/" + "/".join([*parts[: depth - 1], _DEEP]))
-                break
-            exact.setdefault(depth, []).append("/" + "/".join(parts[:depth]))
-    at_depth = {depth: _spec(tuple(some)).match_file for depth, some in exact.items()}
-    beneath = _spec(tuple(deep)).match_file if deep else None
-
-    def leads(path: str) -> bool:
-        match = at_depth.get(path.count("/") + 1)
-        if match is not None and match(path):
+def _is_denied(lines: Lines, pattern: str) -> bool:
+    at = lines.start
+    for name in pattern.strip("/").split("/"):
+        at = lines.step(at, name)
+        if at.included:
             return True
-        return beneath is not None and bool(beneath(path))
-
-    return leads
+    return False
 
 
-def _unslashed(pattern: str) -> str:
-    """A slash at the end would ask what an entry is, before it may be known that there is one."""
-    return pattern.removesuffix("/")
+class At:
+    """Where a path has come to in all lines at once.
+
+    ``included``: what was said last of it, or of what it lies in. ``open`` are the places in lines
+    from which a further name may lead to a match.
+    """
+
+    __slots__ = ("included", "open")
+
+    def __init__(self, included: bool, places: frozenset[int]) -> None:  # noqa: FBT001
+        self.included = included
+        self.open = places
 
 
-def _folded(path: str) -> str:
-    return "/".join(map(folded, path.split("/")))
+class Lines:
+    """Patterns, ready to be stepped through.
+
+    Of those that match a path the last decides on it; where none does, it is as what it lies in.
+    """
+
+    __slots__ = ("_ends", "_fold", "_included", "_lines", "_parts", "start")
+
+    def __init__(self, patterns: tuple[str, ...], *, fold: bool) -> None:
+        self._fold = fold
+        self._parts: list[Part | None] = []  # None stands for any number of directories
+        self._ends: dict[int, int] = {}  # a place at which a line is at its end: which line
+        self._lines: list[int] = []  # of each place
+        self._included = [pattern[0] != "!" for pattern in patterns]
+        starts = [self._add(number, pattern) for number, pattern in enumerate(patterns)]
+        self.start = At(False, frozenset().union(*map(self._closure, starts)))
+
+    def _add(self, number: int, pattern: str) -> int:
+        start = len(self._parts)
+        parts = _parts(pattern.removeprefix("!"))
+        for part in (*parts, ""):
+            self._lines.append(number)
+            self._parts.append(None if part == _DEEP else _part(part, fold=self._fold))
+        self._ends[len(self._parts) - 1] = number
+        return start
+
+    def _closure(self, place: int) -> set[int]:
+        """The place, and those after it that may be passed over."""
+        found = {place}
+        while self._parts[place] is None:
+            place += 1
+            found.add(place)
+        return found
+
+    def step(self, at: At, name: str) -> At:
+        """One name further down."""
+        if self._fold:
+            name = folded(name)
+        places: set[int] = set()
+        for place in at.open:
+            part = self._parts[place]
+            if part is None:
+                places.add(place)
+                places.add(place + 1)
+            elif part(name):
+                places |= self._closure(place + 1)
+        ended = [self._ends[place] for place in places if place in self._ends]
+        included = self._included[max(ended)] if ended else at.included
+        return At(included, frozenset(place for place in places if place not in self._ends))
+
+    def leads(self, at: At) -> bool:
+        """Whether something beneath may be included."""
+        return any(self._included[self._lines[place]] for place in at.open)
 
 
-def _spec(lines: tuple[str, ...]) -> Any:
-    """ValueError for a line that is no pattern."""
+def _parts(pattern: str) -> list[str]:
+    """The names that a path has to have; a pattern without a slash is one of any directory."""
+    body = pattern.removesuffix("/")
+    parts = body.removeprefix("/").split("/")
+    if len(parts) == 1 and body[0] != "/":
+        parts = [_DEEP, "*" if parts[0] == _DEEP else parts[0]]
+    elif parts[-1] == _DEEP:
+        parts.append("*")  # all within, and not the directory itself
+    return [part for at, part in enumerate(parts) if part != _DEEP or parts[at - 1 : at] != [_DEEP]]
+
+
+@lru_cache(maxsize=1024)
+def _part(text: str, *, fold: bool) -> Part:
+    if fold:
+        text = folded(text)
+    if not _MAGIC.search(text):
+        return text.__eq__
+    match: Part = _compiled(text).match
+    return match
+
+
+def _compiled(text: str) -> re.Pattern[str]:
+    """ValueError for what is no pattern."""
     try:
         from pathspec import GitIgnoreSpec
     except ImportError:
         raise ImportError(
             "deny and allow match by pathspec: install safefs[patterns]", name="pathspec"
         ) from None
-    for line in lines:
-        try:
-            found = GitIgnoreSpec.from_lines([line])
-        except (ValueError, re.error) as error:
-            raise ValueError(f"{line!r} is no pattern: {error}") from None
-        if not any(pattern.regex is not None for pattern in found.patterns):
-            raise ValueError(f"{line!r} is no pattern")
-    return GitIgnoreSpec.from_lines(lines)
+    try:
+        found: Any = [each.regex for each in GitIgnoreSpec.from_lines([f"/{text}"]).patterns]
+    except (ValueError, re.error) as error:
+        raise ValueError(f"{text!r} is no pattern: {error}") from None
+    if len(found) != 1 or not isinstance(found[0], re.Pattern):
+        raise ValueError(f"{text!r} is no pattern")
+    return found[0]
+
+
+@lru_cache(maxsize=256)
+def lines_of(patterns: tuple[str, ...], *, fold: bool = False) -> Lines:
+    """The lines of these patterns; ``fold``: whatever the case and the normalisation of names."""
+    _compiled("*")  # say at once, and not at the first star, what is missing
+    return Lines(patterns, fold=fold)

@@ -16,11 +16,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from safefs.gitignore import At
+
+    # Of each layer: where deny and allow have come to; None beneath what is denied.
+    State = tuple[tuple[At | None, At | None], ...] | None
+
 # What may be done with an entry; PASSABLE: it may be gone through and listed, if a directory.
 ALLOWED, PASSABLE, DENIED = range(3)
 
 _UNSURE = b"\0"  # no path
 _MOST_DIRECTORIES = 64  # whose names are kept beside
+_MOST_STATES = 1 << 12  # directories of which it is kept how far they have come
 _MOST_KNOWN = 1 << 14  # verdicts that are kept
 _TOP = "top_level_dot_entries"
 _REASONS = {
@@ -65,12 +71,23 @@ class Rules:
     ``missing``: what is denied is answered like what does not exist.
     """
 
-    __slots__ = ("_dots", "_known", "_layers", "_spelled", "_within", "missing")
+    __slots__ = (
+        "_dots",
+        "_known",
+        "_layers",
+        "_spelled",
+        "_start",
+        "_states",
+        "_within",
+        "missing",
+    )
 
     def __init__(self, layers: Iterable[PathRules], *, dots: bool, missing: bool) -> None:
         self._dots = dots
         self._layers = [_Layer(each) for each in layers]
+        self._start: State = tuple(layer.start for layer in self._layers)
         self._known: dict[bytes, int] = {b"": ALLOWED}
+        self._states: dict[bytes, State] = {b"": self._start}
         self._spelled: dict[bytes, bytes] = {}
         self._within: dict[bytes, Verdicts] = {}
         self.missing = missing
@@ -112,27 +129,49 @@ class Rules:
         return found
 
     def _judged(self, place: bytes) -> int:
-        """Down from the top: what lies beneath what is denied is denied."""
+        above, _, name = place.rpartition(b"/")
+        state = self._state(above)
+        verdict = DENIED if state is None else self._step(state, above, name)[1]
         if len(self._known) > _MOST_KNOWN:
             self._known = {b"": ALLOWED}
-        end = 0
-        verdict = ALLOWED
-        while end < len(place) and verdict != DENIED:
-            end = place.find(b"/", end + 1)
-            end = len(place) if end < 0 else end
-            here = place[:end]
-            known = self._known.get(here)
-            if known is None:
-                known = self._known[here] = self._judge(here)
-            verdict = known
         self._known[place] = verdict
         return verdict
 
-    def _judge(self, place: bytes) -> int:
-        if self._dots and place[:1] == b".":
-            return DENIED
-        text = os.fsdecode(place)
-        return max((layer.verdict(text) for layer in self._layers), default=ALLOWED)
+    def _state(self, place: bytes) -> State:
+        """Where a path has come to; down from the deepest directory on it of which that is known.
+
+        What lies beneath what is denied is denied.
+        """
+        end = len(place)
+        while place[:end] not in self._states:
+            end = max(0, place.rfind(b"/", 0, end))
+        state = self._states[place[:end]]
+        while end < len(place) and state is not None:
+            begin = end + 1 if end else 0
+            above = place[:end]
+            end = place.find(b"/", begin)
+            end = len(place) if end < 0 else end
+            state = self._step(state, above, place[begin:end])[0]
+        if len(self._states) > _MOST_STATES:
+            self._states = {b"": self._start}
+        self._states[place] = state
+        return state
+
+    def _step(
+        self, state: tuple[tuple[At | None, At | None], ...], above: bytes, name: bytes
+    ) -> tuple[State, int]:
+        if self._dots and not above and name[:1] == b".":
+            return None, DENIED
+        text = os.fsdecode(name)
+        worst = ALLOWED
+        steps = []
+        for layer, at in zip(self._layers, state, strict=True):
+            step, verdict = layer.step(at, text)
+            if verdict == DENIED:
+                return None, DENIED
+            worst = max(worst, verdict)
+            steps.append(step)
+        return tuple(steps), worst
 
     def denies(self, place: bytes, *, directory: bool) -> bool:
         """Whether this entry is denied, if that is what it is."""
@@ -147,12 +186,8 @@ class Rules:
     def _rule(self, place: bytes) -> str:
         if self._dots and place[:1] == b".":
             return _TOP
-        parts = os.fsdecode(place).split("/")
-        for end in range(1, len(parts) + 1):
-            here = "/".join(parts[:end])
-            if any(layer.denies(here) for layer in self._layers):
-                return "deny"
-        return "allow"
+        names = [os.fsdecode(name) for name in place.split(b"/")]
+        return "deny" if any(layer.denies(names) for layer in self._layers) else "allow"
 
 
 class Verdicts(dict[str, int]):
@@ -171,27 +206,43 @@ class Verdicts(dict[str, int]):
 class _Layer:
     """One disk's patterns, for paths beneath the place where a root of it lies."""
 
-    __slots__ = ("_allows", "_at", "_denies", "_leads")
+    __slots__ = ("_allow", "_deny", "start")
 
     def __init__(self, rules: PathRules) -> None:
-        self._at = rules.at + "/" if rules.at else ""
-        # Late imports: who has no patterns does not need what reads them.
-        from safefs.gitignore import allower, denier, leader
+        # A late import: who has no patterns does not need what reads them.
+        from safefs.gitignore import lines_of
 
-        self._denies = denier(rules.deny) if rules.deny else None
-        self._allows = None if rules.allow is None else allower(rules.allow)
-        self._leads = None if rules.allow is None else leader(rules.allow)
+        self._deny = lines_of(rules.deny, fold=True) if rules.deny else None
+        self._allow = None if rules.allow is None else lines_of(rules.allow)
+        at = (
+            None if self._deny is None else self._deny.start,
+            None if self._allow is None else self._allow.start,
+        )
+        for name in rules.at.split("/") if rules.at else ():
+            at = self.step(at, name)[0]
+        self.start = at
 
-    def denies(self, text: str) -> bool:
-        return self._denies is not None and self._denies(self._at + text)
+    def step(
+        self, at: tuple[At | None, At | None], name: str
+    ) -> tuple[tuple[At | None, At | None], int]:
+        """One name further down, and what is to be said of it."""
+        deny, allow = at
+        verdict = ALLOWED
+        if self._deny is not None and deny is not None:
+            deny = self._deny.step(deny, name)
+            if deny.included:
+                verdict = DENIED
+        if self._allow is not None and allow is not None:
+            allow = self._allow.step(allow, name)
+            if verdict != DENIED and not allow.included:
+                verdict = PASSABLE if self._allow.leads(allow) else DENIED
+        return (deny, allow), verdict
 
-    def verdict(self, text: str) -> int:
-        path = self._at + text
-        if self._denies is not None and self._denies(path):
-            return DENIED
-        if self._allows is None or self._leads is None:
-            return ALLOWED
-        named = self._allows(path)
-        if named is None:
-            return PASSABLE if self._leads(path) else DENIED
-        return ALLOWED if named else DENIED
+    def denies(self, names: list[str]) -> bool:
+        """Whether it is ``deny`` that refuses a path."""
+        at = self.start
+        for name in names:
+            at = self.step(at, name)[0]
+            if at[0] is not None and at[0].included:
+                return True
+        return False

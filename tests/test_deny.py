@@ -422,3 +422,25 @@ def test_what_is_denied_is_silent_to_who_watches(top: Path, polling: bool) -> No
             assert not {".env", "secret", "private"} & set(path.split("/")), told
             assert path != "conf/b.key"
         assert {each.kind for each in told if each.path == "d/g"} == {"removed"}
+
+
+def test_a_directory_that_only_leads_on_keeps_its_mode(top: Path) -> None:
+    before = (top / "d").stat()
+    with Root(top, policy=Policy(allow=["/d/g"])) as root:
+        with pytest.raises(PolicyError) as caught:
+            root.chmod("d", 0o700)
+        assert caught.value.rule == "allow"
+        with pytest.raises(PolicyError):
+            root.utime("d", ns=(0, 0))
+        root.chmod("d/g", 0o600)
+        root.chmod(".", 0o755)
+    after = (top / "d").stat()
+    assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+
+
+def test_a_denied_file_is_linked_as_one_that_is_not_there(top: Path, denied: Any) -> None:
+    expected = PolicyError if denied == "refuse" else FileNotFoundError
+    with Root(top, policy=Policy(deny=_DENY, denied=denied)) as root:
+        with pytest.raises(expected) as caught:
+            root.link(".env", "new")
+        assert caught.value.filename == ".env"

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pathspec import GitIgnoreSpec
 
 from safefs.errors import PolicyError
+from safefs.gitignore import lines_of
 from safefs.paths import RelPath
 from safefs.policy import Policy
 from safefs.rules import ALLOWED, DENIED, PASSABLE
@@ -54,7 +56,7 @@ def test_deny_is_read_as_gitignore_and_whatever_the_case(
         (["docs/*.md"], ["docs/a.md"], ["docs"], ["x", "docs/b", "docs/x/a.md", "Docs/a.md"]),
         (["a/b/c"], ["a/b/c", "a/b/c/d"], ["a", "a/b"], ["a/x", "b", "a/b/x"]),
         (["a/**/c"], ["a/c", "a/x/c"], ["a", "a/x", "a/x/y"], ["b"]),
-        (["docs/", "!docs/private"], ["docs", "docs/a"], [], ["docs/private", "docs/private/x"]),
+        (["/docs/", "!docs/private"], ["docs", "docs/a"], [], ["docs/private", "docs/private/x"]),
         ([], [], [], ["a", "a/b"]),
     ],
 )
@@ -153,6 +155,59 @@ def test_what_lies_beneath_has_the_rules_of_what_it_lies_in(
     assert _verdict(narrow, path) == max(_verdict(beneath, path), _verdict(further, path))
     twice = policy.beneath(RelPath.parse("a"), b"a").beneath(RelPath.parse("b"), b"b")
     assert twice == policy.beneath(RelPath.parse("a/b"), b"a/b")
+
+
+# -- against pathspec, which matches whole paths ---------------------------------------------------
+
+_PIECES = st.lists(
+    st.sampled_from(["a", "b", "ab", "*", "?", "a*", "[ab]", "[!a]", "**"]), min_size=1, max_size=4
+)
+_LINES = st.builds(
+    lambda sign, first, pieces, last: sign + first + "/".join(pieces) + last,
+    st.sampled_from(["", "", "!"]),
+    st.sampled_from(["", "/"]),
+    _PIECES,
+    st.sampled_from(["", "", "/"]),
+)
+
+
+def _names(line: str, path: str) -> bool:
+    """Whether pathspec says that the line names this very path, and not only what it lies in."""
+    pattern = GitIgnoreSpec.from_lines([line.removesuffix("/")]).patterns[0]
+    assert pattern.regex is not None
+    found = pattern.regex.match(path)
+    return found is not None and not found.groupdict().get("ps_d")
+
+
+@given(
+    lines=st.lists(_LINES, min_size=1, max_size=4),
+    names=st.lists(st.sampled_from(["a", "b", "ab", "ba", "c"]), min_size=1, max_size=5),
+)
+def test_patterns_step_by_step_say_what_they_say_of_whole_paths(
+    lines: list[str], names: list[str]
+) -> None:
+    """Of those that name a path the last decides; where none does, it is as what it lies in."""
+    stepped = lines_of(tuple(lines))
+    at, expected, led = stepped.start, False, True
+    for depth in range(1, len(names) + 1):
+        path = "/".join(names[:depth])
+        for line in lines:
+            if _names(line, path):
+                expected = line[0] != "!"
+        assert led or not expected, path
+        at = stepped.step(at, names[depth - 1])
+        assert at.included == expected, path
+        led = at.included or stepped.leads(at)
+
+
+@pytest.mark.parametrize("line", ["a/**/b/**/c/**/d", "**/x/**/y/**", "*a*b*", "*"])
+def test_no_pattern_takes_long_on_a_long_path(line: str) -> None:
+    """Counted, not timed: so many places are looked at for each name, however many came before."""
+    lines = lines_of((line,))
+    at = lines.start
+    for name in ("a/" + "b/" * 1000 + "c/" * 1000).split("/"):
+        at = lines.step(at, name)
+        assert len(at.open) <= 2 * (line.count("/") + 2)
 
 
 def test_a_refusal_says_which_rule_decided() -> None:

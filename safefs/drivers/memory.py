@@ -787,6 +787,11 @@ class MemoryDriver:
     def _changed(self, path: RelPath) -> _Node:
         node = self._find(path)
         self.policy.check(path, writes=True)
+        rules = self.policy.rules
+        if rules is not None and isinstance(node, _Directory):
+            place = self._where(node)
+            if rules.verdict(place) == PASSABLE:
+                raise rules.refusal(place, path.shown)
         return node
 
     def _file(self, path: RelPath, *, writes: bool = False) -> _File:

@@ -144,6 +144,11 @@ class Handle:
             raise FileNotFoundError(ENOENT, os.strerror(ENOENT), shown)
         raise refusal
 
+    def refuse_passable(self, fd: int, shown: str | bytes) -> None:
+        """Refuse to change a directory that is there only to be gone through."""
+        if self.rules is not None and self.rules.verdict(place_of_fd(fd)) == PASSABLE:
+            raise self.rules.refusal(place_of_fd(fd), shown)
+
     def refuse_child(
         self, dir_fd: int, name: str | bytes, *, directory: bool, shown: str | bytes | None = None
     ) -> None:

@@ -183,6 +183,8 @@ def _reach(handle: Handle, path: RelPath, *, writes: bool) -> int:
         handle.permit(path, writes=writes)
         if handle.inspects:
             handle.permit_file(path.shown, syscalls.fstat(fd))
+        if writes:
+            handle.refuse_passable(fd, path.shown)
     except BaseException:
         syscalls.close(fd)
         raise

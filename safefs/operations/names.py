@@ -220,7 +220,7 @@ def _rename_in_two_steps(src_fd: int, src: bytes, dst_fd: int, dst: bytes) -> No
 def link(handle: Handle, src: RelPath, dst: RelPath) -> None:
     with (
         Blame(src, dst),
-        Parent(handle, src, writes=True, adds=True) as old,
+        Parent(handle, src, writes=True, adds=True, makes=False) as old,
         Parent(handle, dst, writes=True, adds=True) as new,
     ):
         if old.slash:
