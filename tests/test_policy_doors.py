@@ -282,7 +282,9 @@ class Truth:
                             assert not _is_denied(below, self.patterns), each
 
 
-def test_nothing_of_what_is_denied_comes_back_or_changes(counted: Callable[..., None]) -> None:
+def test_nothing_of_what_is_denied_comes_back_or_changes(
+    resolver: str, counted: Callable[..., None]
+) -> None:
     tally = {"lives": 0, "with something denied": 0, "acts": 0, "answers": 0}
     started = time.monotonic()
 
@@ -300,7 +302,12 @@ def test_nothing_of_what_is_denied_comes_back_or_changes(counted: Callable[..., 
 
     live()
     said = ", ".join(f"{number:,} {what}" for what, number in tally.items())
-    counted("denied by pattern, all doors", said, seconds=time.monotonic() - started, escapes=0)
+    counted(
+        f"denied by pattern, all doors ({resolver})",
+        said,
+        seconds=time.monotonic() - started,
+        escapes=0,
+    )
     assert tally["with something denied"] * 2 > tally["lives"]
     assert tally["answers"]
 
