@@ -71,6 +71,7 @@ ASKS: dict[str, Call] = {
     "missing": lambda disk, path: not disk.missing(path),
     "file_exists": lambda disk, path: disk.file_exists(path),
     "directory_exists": lambda disk, path: disk.directory_exists(path),
+    "explain": lambda disk, path: disk.explain(path).allowed,
 }
 READS: dict[str, Call] = {
     "get": lambda disk, path: disk.get(path),
@@ -143,7 +144,6 @@ BETWEEN_DISKS = {
 WITHOUT_PATH = {
     *("close", "closed", "fs", "lock", "name", "policy"),
     *("append_only", "read_only", "revoke", "with_policy"),
-    "explain",  # which says what others raise, and raises nothing
 }
 
 _TOO_LONG = "n" * 256
