@@ -169,7 +169,12 @@ def move_tree(tree: Directory, src: str, dst: str) -> None:
     if isinstance(source, Directory):
         _tree_with_parents(tree, source, dst, partial(model.move_tree, src=src))
     else:
-        model.move_tree(tree, src, dst)  # is refused
+        try:
+            model.move_tree(tree, src, dst)  # is refused
+        except Refused as refused:
+            if "ENOENT" in refused.words:  # no directory is made for what is none to be moved there
+                raise Refused("ENOTDIR") from None
+            raise
 
 
 def _tree_with_parents(
