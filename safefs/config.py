@@ -181,7 +181,7 @@ def _rights(settings: Settings, key: tuple[str, ...], table: Mapping[str, Any]) 
 def _in_toml(word: str, said: str) -> str:
     """What ``Policy`` says of a field, in the words of the file."""
     if not said.startswith(f"{word} is "):
-        return said
+        return said.removeprefix(f"{word}: ").removeprefix(f"{word} ")
     asked = said.removeprefix(f"{word} is ").replace("True or False", "true or false", 1)
     return f"must be {asked.replace(' or None', '', 1)}"
 

@@ -300,3 +300,20 @@ def test_the_working_directory_has_no_say(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "safefs.toml").write_text("nonsense")
     monkeypatch.chdir(tmp_path)
     assert find(_config_place()) == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('deny = ".env"', "must be a list of patterns, not '.env'"),
+        ('deny = ["["]', "'[' is no pattern"),
+        ("deny = [1]", "holds str, not 1"),
+        ('deny = ["a", "/"]', "'/' matches nothing: it names nothing"),
+        ('denied = "never"', "must be one of refuse, missing; not 'never'"),
+    ],
+)
+def test_what_is_wrong_with_patterns_is_said_once(line: str, said: str) -> None:
+    key = line.partition(" ")[0]
+    with pytest.raises(ConfigError) as caught:
+        parse(f'[disks.up]\npath = "/srv"\n{line}\n'.encode(), "x.toml")
+    assert str(caught.value) == f"x.toml:3: disks.up.{key}: {said}"
