@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 
-from safefs import Disk, Root
+from safefs import Disk, Root, Storage
 from safefs.errors import PolicyError
 from safefs.policy import Policy
 from tests import layouts
@@ -260,8 +262,6 @@ def test_a_mirror_neither_takes_nor_removes_what_is_denied(top: Path, scratch: S
 
 
 def test_an_archive_takes_and_gives_only_what_is_not_denied(top: Path) -> None:
-    import io
-    import tarfile
 
     packed = io.BytesIO()
     with Disk(top, policy=Policy(deny=_DENY)) as disk:
@@ -444,3 +444,49 @@ def test_a_denied_file_is_linked_as_one_that_is_not_there(top: Path, denied: Any
         with pytest.raises(expected) as caught:
             root.link(".env", "new")
         assert caught.value.filename == ".env"
+
+
+@pytest.mark.parametrize("kind", ["on disk", "in memory"])
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda disk: disk.put("x/y/.env", b""),
+        lambda disk: disk.put("x/secret/y", b""),
+        lambda disk: disk.append("x/.env", b""),
+        lambda disk: disk.open("x/.env", "wb"),
+        lambda disk: disk.make_directory("x/secret/y"),
+        lambda disk: disk.make_directory("x/y/secret"),
+        lambda disk: disk.copy("f", "x/y/.env"),
+        lambda disk: disk.move("f", "x/y/.env"),
+        lambda disk: disk.copy_tree("e", "x/y/secret"),
+        lambda disk: disk.extract(_packed(), "x/secret"),
+        lambda disk: disk.extract(_packed(), "x/secret", partial=True),
+        lambda disk: disk.archive("e", "x/secret", format="zip"),
+        lambda disk: disk.sync_to(disk / "x/y/secret", source="e"),
+        lambda disk: disk.fs.pipe_file("/x/y/.env", b""),
+    ],
+)
+def test_no_directory_is_left_of_what_may_not_be_made(
+    act: Callable[[Disk], object], kind: str, top: Path
+) -> None:
+    policy = Policy(deny=_DENY)
+    if kind == "on disk":
+        disk = Disk(top, policy=policy)
+    else:
+        memory = Storage.fake().disk("documents")
+        memory.put("f", b"")
+        memory.put("e/h", b"")
+        disk = memory.with_policy(policy)
+    with disk:
+        before = disk.all_directories()
+        with pytest.raises((PolicyError, FileNotFoundError)):
+            act(disk)
+        assert disk.all_directories() == before
+
+
+def _packed() -> io.BytesIO:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a"))
+    packed.seek(0)
+    return packed

@@ -448,6 +448,7 @@ class MemoryDriver:
                 self.policy.check(path, writes=True, adds=True)
                 if self._is_directory(path) and not exist_ok:
                     raise _error(EEXIST, path)
+                self._check_above(path)
                 self._make_above(path, exist_ok=exist_ok)
             try:
                 self._mkdir(path, mode)
@@ -720,14 +721,18 @@ class MemoryDriver:
             raise _error(ENOENT, path)
         raise error
 
-    def _check_above(self, top: RelPath) -> None:
-        """Refuse directories that would be made on the way."""
+    def _check_above(self, path: RelPath) -> None:
+        """Refuse directories that would be made on the way, and at its end, before any is."""
         rules = self.policy.rules
-        names = [name for name in top.names if name != b"."]
-        for end in range(1, len(names) + 1):
-            place = b"/".join(names[:end])
-            if rules is not None and rules.denies(place, directory=True):
-                raise rules.refusal(place, top.shown)
+        if rules is None:
+            return
+        there, new = settled(path.names, lambda names: self._is_entry(names, path))
+        base = self._walked(there, path)
+        for end in range(1, len(new) + 1):
+            if isinstance(base, _Directory):
+                place = self._where(base, *new[:end])
+                if rules.denies(place, directory=True):
+                    raise rules.refusal(place, path.shown)
 
     def _refuse_denied(self, node: _Node, path: RelPath, place: bytes | None = None) -> None:
         """Refuse to remove a directory that holds what is denied, or to put it at such a place."""

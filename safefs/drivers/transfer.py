@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from errno import EEXIST, EINVAL, EISDIR, ENOTDIR, ESTALE, EXDEV
 from typing import TYPE_CHECKING, Literal
@@ -57,9 +58,26 @@ def make_parent(
     found = driver.stat(there) if new else driver.lstat(there)
     if slash and not new and found.kind == "directory":
         raise _error(EISDIR, where)
+    if new and found.kind == "directory" and driver.policy.rules is not None:
+        _refuse_denied(driver, there, new, where, directory=slash is None)
     directory = RelPath(above.rstrip(b"/"), where.shown)
     driver.mkdir(directory, 0o777, parents=True, exist_ok=True, durable=durable)
     return True
+
+
+def _refuse_denied(
+    driver: Driver, there: RelPath, new: list[bytes], where: RelPath, *, directory: bool
+) -> None:
+    """PolicyError where a name that is to be made beneath what exists is denied.
+
+    A driver narrowed to what exists has the rules as they are from there on.
+    """
+    with closing(driver.narrowed(there)) as inner:
+        rules = inner.policy.rules
+    for end in range(1, len(new) + 1):
+        place = b"/".join(new[:end])
+        if rules is not None and rules.denies(place, directory=directory or end < len(new)):
+            raise rules.refusal(place, where.shown)
 
 
 def _settled(driver: Driver, where: RelPath) -> tuple[RelPath, list[bytes]]:

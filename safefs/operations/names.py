@@ -110,7 +110,13 @@ def _look_ahead(handle: Handle, path: RelPath, *, exist_ok: bool) -> None:
     found = _prefix(there, path)
     # What is no directory has nothing beneath it that a ".." at the end could undo.
     if new or path.split()[1] in (b".", b".."):
-        syscalls.close(open_beneath(handle, found, syscalls.DIRECTORY))
+        fd = open_beneath(handle, found, syscalls.DIRECTORY)
+        try:
+            for end in range(1, len(new) + 1):
+                name = b"/".join(new[:end])
+                handle.refuse_child(fd, name, directory=True, shown=path.shown)
+        finally:
+            syscalls.close(fd)
     if not (new or (exist_ok and _is_directory(handle, found))):
         raise _exists(path)
 
