@@ -1,13 +1,12 @@
-"""``python -m benchmarks``: confined calls against plain ``os`` and against the check by hand.
+"""``python -m benchmarks``: safefs beside plain ``os`` and beside what a user would pick instead.
 
-Each workload has a baseline in plain ``os`` and the confined subjects beside it. All subjects of a
-workload run interleaved and shuffled in each round; what is printed is the median, over the rounds,
-of each subject's ratio to the baseline of the same round. To replace a file is tempfile.mkstemp, a
-write and a rename there, which keeps no mode. The tree lies in a temporary directory
-(TMPDIR); ratios on a slow file system are kinder than on tmpfs. What this does not show: cold
-caches, contention, and the machine you will run on. ``python -m benchmarks fsspec`` measures the
-file system of fsspec, ``python -m benchmarks trees`` what copies, removes and replaces, and
-``python -m benchmarks policy`` what a policy costs.
+All subjects of a workload run in one process, interleaved and shuffled in each round; they must
+agree on the answer before they are timed. Printed is the median, over the rounds, of the ratio to
+the other in the same round, with the interval that holds it with 95 % confidence, beside it the
+same in CPU time, and what is wished. The baseline is timed twice in each round: how far these two
+differ is the noise. Where the noise is larger than the difference no conclusion is drawn.
+
+What it does not show: cold caches, a slow or remote disk, contention by others, and your machine.
 """
 
 from __future__ import annotations
@@ -15,143 +14,117 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import random
-import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
-from safefs import Disk, Root
+from benchmarks import clock, peers, places, report
+from benchmarks.ground import FULL, QUICK, TINY
+from benchmarks.plot import as_svg
+from benchmarks.running import Manner, Outcome, run
+from benchmarks.work import across, registry
 
-Subject = Callable[[], object]
-BASELINE = "os"
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-
-def by_hand(root: str, path: str) -> str:
-    """The check that people write."""
-    full = os.path.realpath(os.path.join(root, path))
-    if os.path.commonpath((root, full)) != root:
-        raise PermissionError(path)
-    return full
-
-
-def read(full: str) -> bytes:
-    fd = os.open(full, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, 1 << 16)
-    finally:
-        os.close(fd)
+    from benchmarks.workload import Workload
 
 
-def builtin_text(full: str) -> str:
-    with open(full, encoding="utf-8") as file:
-        return file.read()
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = _parser().parse_args(arguments)
+    scale = TINY if given.tiny else QUICK if given.quick else FULL
+    wanted = chosen(registry(scale), given.only)
+    if given.list:
+        print("\n".join(f"{work.group:<10}{work.title}" for work in wanted))
+        return 0
+    if not wanted:
+        print(f"no workload has {' or '.join(given.only)} in its title", file=sys.stderr)
+        return 2
+    by = clock.CPU if given.cpu else clock.WALL
+    memory = given.memory or places.in_memory()
+    manner = Manner(scale, memory, given.disk, by, profiles=given.profile)
+    facts = machine(manner)
+    print("\n".join(f"{key}: {value}" for key, value in facts.items()), flush=True)
+    outcomes = []
+    began = perf_counter()
+    for work in wanted:
+        outcomes.append(run(work, manner))
+        print(report.text(outcomes[-1]), flush=True)
+    facts["took"] = f"{perf_counter() - began:.0f} seconds"
+    facts["load when it ended"] = _load()
+    print(report.conclusion(outcomes), flush=True)
+    _write(given, facts, outcomes)
+    return 0
 
 
-def root_text(root: Root, path: str) -> str:
-    with root.open(path, encoding="utf-8") as file:
-        return file.read()
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller trees, fewer rounds")
+    parser.add_argument("--tiny", action="store_true", help="once each: whether it runs at all")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="TEXT", help="titles or groups with this"
+    )
+    parser.add_argument("--list", action="store_true", help="the titles, and no more")
+    parser.add_argument("--cpu", action="store_true", help="CPU time decides, not the wall clock")
+    parser.add_argument("--profile", action="store_true", help="of what misses its target")
+    parser.add_argument("--json", metavar="FILE", type=Path)
+    parser.add_argument("--markdown", nargs="?", const=Path("-"), metavar="FILE", type=Path)
+    parser.add_argument("--svg", metavar="FILE", type=Path)
+    parser.add_argument(
+        "--memory", metavar="DIRECTORY", help="on tmpfs, for all but what needs a disk"
+    )
+    parser.add_argument("--disk", metavar="DIRECTORY", default=os.environ.get("TMPDIR", "/tmp"))
+    return parser
 
 
-def replace(full: str, data: bytes) -> None:
-    """What people write where they know that a file must be whole; no mode is kept."""
-    fd, draft = tempfile.mkstemp(dir=os.path.dirname(full))
-    try:
-        os.write(fd, data)
-    finally:
-        os.close(fd)
-    os.replace(draft, full)
+def chosen(works: Sequence[Workload], only: Sequence[str]) -> list[Workload]:
+    """Those whose group or title is one of the words, or holds one that is nobody's whole name."""
+    names = {name for work in works for name in (work.group, work.title)}
+    whole, parts = names.intersection(only), set(only) - names
+    return [
+        work
+        for work in works
+        if not only or {work.group, work.title} & whole or any(part in work.title for part in parts)
+    ]
 
 
-def workloads(top: str, depth: int) -> dict[str, dict[str, Subject]]:
-    real = os.path.realpath(top)
-    path = "/".join(["d"] * (depth - 1) + ["f"])
-    full = f"{real}/{path}"
-    os.makedirs(os.path.dirname(full), exist_ok=True)
-    data = b"x" * 1024
-    Path(full).write_bytes(data)
-    root, disk = Root(real), Disk(real)
+def machine(manner: Manner) -> dict[str, Any]:
+    """What the numbers are of."""
     return {
-        f"read 1 KiB, depth {depth}": {
-            BASELINE: lambda: read(full),
-            "Root.read_bytes": lambda: root.read_bytes(path),
-            "Disk.get": lambda: disk.get(path),
-            "pathlib": lambda: Path(full).read_bytes(),
-            "realpath + commonpath": lambda: read(by_hand(real, path)),
-        },
-        f"open text and read, depth {depth}": {
-            BASELINE: lambda: builtin_text(full),
-            "Root.open": lambda: root_text(root, path),
-        },
-        f"stat, depth {depth}": {
-            BASELINE: lambda: os.stat(full),
-            "Root.stat": lambda: root.stat(path),
-            "realpath + commonpath": lambda: os.stat(by_hand(real, path)),
-        },
-        f"exists, depth {depth}": {
-            BASELINE: lambda: os.path.exists(full),
-            "Root.exists": lambda: root.exists(path),
-        },
-        f"replace 1 KiB, depth {depth}": {
-            BASELINE: lambda: replace(full, data),
-            "Root.replace_file": lambda: root.replace_file(path, data),
-            "Disk.put": lambda: disk.put(path, data),
-        },
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "file systems": f"{places.kind_of(manner.memory)}, {places.kind_of(manner.disk)} for disks",
+        "peers": ", ".join(f"{name} {found}" for name, found in peers.versions().items()),
+        "go": across.version() or "none",
+        "scale": manner.scale.name,
+        "clock": manner.by,
+        "load when it began": _load(),
     }
 
 
-def seconds(subject: Subject, calls: int) -> float:
-    begin = time.perf_counter()
-    for _ in range(calls):
-        subject()
-    return time.perf_counter() - begin
+def _load() -> str:
+    return " ".join(f"{each:.2f}" for each in os.getloadavg())
 
 
-def ratios(
-    subjects: dict[str, Subject], rounds: int, calls: int, baseline: str = BASELINE
-) -> dict[str, float]:
-    measured: dict[str, list[float]] = {name: [] for name in subjects}
-    order = list(subjects)
-    for _ in range(rounds):
-        random.shuffle(order)
-        took = {name: seconds(subjects[name], calls) for name in order}
-        for name, value in took.items():
-            measured[name].append(value / took[baseline])
-    return {name: statistics.median(values) for name, values in measured.items()}
-
-
-def main() -> None:
-    if sys.argv[1:2] == ["fsspec"]:
-        from benchmarks import bench_fsspec
-
-        bench_fsspec.main(sys.argv[2:])
-        return
-    if sys.argv[1:2] == ["trees"]:
-        from benchmarks import bench_trees
-
-        bench_trees.main(sys.argv[2:])
-        return
-    if sys.argv[1:2] == ["policy"]:
-        from benchmarks import bench_policy
-
-        bench_policy.main(sys.argv[2:])
-        return
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--calls", type=int, default=2000, help="per subject and round")
-    given = parser.parse_args()
-    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs")
-    print(f"median of {given.rounds} interleaved rounds of {given.calls} calls, against plain os")
-    for depth in (1, 4, 16):
-        with tempfile.TemporaryDirectory() as top:
-            for title, subjects in workloads(top, depth).items():
-                print(f"\n{title}")
-                for name, ratio in ratios(subjects, given.rounds, given.calls).items():
-                    if name != BASELINE:
-                        print(f"  {name:<24}{ratio:6.2f}")
+def _write(given: argparse.Namespace, facts: dict[str, Any], outcomes: list[Outcome]) -> None:
+    if given.json:
+        given.json.write_text(report.as_json(facts, outcomes), encoding="utf-8")
+    if given.markdown == Path("-"):
+        print("\n" + report.as_markdown(facts, outcomes))
+    elif given.markdown:
+        given.markdown.write_text(report.as_markdown(facts, outcomes), encoding="utf-8")
+    if given.svg:
+        title = f"safefs beside others, Python {facts['python']}"
+        given.svg.write_text(as_svg(title, outcomes), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
