@@ -68,29 +68,29 @@ def _rank(rounds: int) -> int | None:
     return rank
 
 
-def verdict(found: Summary, most: float | None, noise: float) -> Verdict:
-    """``noise`` as a part of the line's value; a line at nought has none but the interval's."""
+def verdict(found: Summary, most: float | None, margin: float) -> Verdict:
+    """``margin`` is how far the median must be from the line for anything to be said."""
     if most is None:
         return Verdict.NONE
-    side = _side(found, most, noise)
+    side = _side(found, most, margin)
     if side is None:
         return Verdict.UNDECIDED
     return Verdict.MISSED if side > 0 else Verdict.MET
 
 
-def _side(found: Summary, line: float, noise: float) -> int | None:
+def _side(found: Summary, line: float, margin: float) -> int | None:
     """-1 or 1 where the figure lies surely below or above the line; None where it cannot be said.
 
     What lies exactly on the line is below it: a target is the most that is allowed.
     """
-    if math.isnan(found.low) or abs(found.median - line) < noise * abs(line):
+    if math.isnan(found.low) or abs(found.median - line) < margin:
         return None
     if found.high <= line:
         return -1
     return 1 if found.low > line else None
 
 
-def compared(found: Summary, neutral: float | None, noise: float) -> str:
+def compared(found: Summary, neutral: float | None, margin: float) -> str:
     """``less``, ``more``, or that the noise is larger than the difference."""
     if neutral is None:
         return ""
@@ -98,5 +98,5 @@ def compared(found: Summary, neutral: float | None, noise: float) -> str:
         return "too few rounds to tell"
     if found.low <= neutral <= found.high:
         return "no difference beyond noise"
-    side = _side(found, neutral, noise)
+    side = _side(found, neutral, margin)
     return {None: "no difference beyond noise", -1: "less", 1: "more"}[side]

@@ -193,6 +193,7 @@ def _row(
     figure: Figure, measured: Mapping[str, Rounds], of: str, noise: Mapping[str, float]
 ) -> Row:
     found = summary([figure.value(took) for took in measured[of]])
+    line = figure.neutral
     beside = None
     if of == clock.WALL:
         beside = summary([figure.value(took) for took in measured[clock.CPU]])
@@ -202,8 +203,8 @@ def _row(
         found=found,
         cpu=beside,
         most=figure.most,
-        verdict=verdict(found, figure.most, noise[of]),
-        compared=compared(found, figure.neutral, noise[of]),
+        verdict=verdict(found, figure.most, figure.margin(figure.most or 0.0, noise[of])),
+        compared=compared(found, line, figure.margin(line or 0.0, noise[of])),
     )
 
 

@@ -54,6 +54,10 @@ class Figure(Protocol):
     @property
     def neutral(self) -> float | None: ...  # where nothing differs
     def value(self, took: Values) -> float: ...
+    def margin(self, line: float, straying: float) -> float:
+        """How near to the line nothing can be said, where two times stray by such a part."""
+        ...
+
     def needs(self) -> tuple[str, ...]: ...
 
 
@@ -73,6 +77,9 @@ class Ratio:
 
     def value(self, took: Values) -> float:
         return took[self.subject] / took[self.against]
+
+    def margin(self, line: float, straying: float) -> float:
+        return line * straying
 
     def needs(self) -> tuple[str, ...]:
         return (self.subject, self.against)
@@ -97,13 +104,16 @@ class RatioOver:
         over = took[self.against] - took[self.bare]
         return (took[self.subject] - took[self.bare]) / over if over > 0 else math.nan
 
+    def margin(self, line: float, straying: float) -> float:
+        return line * straying
+
     def needs(self) -> tuple[str, ...]:
         return (self.subject, self.against, self.bare)
 
 
 @dataclass(frozen=True)
 class More:
-    """How much more a subject takes than another, in the unit of the quantity."""
+    """How much more memory a subject takes than another."""
 
     subject: str
     against: str
@@ -113,11 +123,13 @@ class More:
 
     @property
     def name(self) -> str:
-        unit = " (MiB)" if self.of == "memory" else " (seconds)"
-        return f"{self.subject} - {self.against}{unit}"
+        return f"{self.subject} - {self.against} (MiB)"
 
     def value(self, took: Values) -> float:
         return took[self.subject] - took[self.against]
+
+    def margin(self, line: float, straying: float) -> float:  # noqa: ARG002
+        return 0.0  # memory does not depend on who else is busy
 
     def needs(self) -> tuple[str, ...]:
         return (self.subject, self.against)
@@ -139,6 +151,10 @@ class Exponent:
 
     def value(self, took: Values) -> float:
         return slope([(math.log(x), math.log(took[name])) for x, name in self.points])
+
+    def margin(self, line: float, straying: float) -> float:  # noqa: ARG002
+        sizes = [x for x, _ in self.points]
+        return math.log1p(straying) / math.log(max(sizes) / min(sizes))
 
     def needs(self) -> tuple[str, ...]:
         return tuple(name for _, name in self.points)

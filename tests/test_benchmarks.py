@@ -13,12 +13,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import clock, places, report
+from benchmarks import clock, peers, places, report
 from benchmarks.__main__ import chosen
 from benchmarks.figures import LEAST_ROUNDS, Summary, Verdict, compared, summary, verdict
 from benchmarks.ground import FULL, QUICK, TINY, Ground, directories, share
@@ -84,6 +85,22 @@ def test_titles_and_groups_choose_workloads() -> None:
     assert chosen(works, []) == works
     assert {work.group for work in chosen(works, ["policy"])} == {"policy"}
     assert [work.title for work in chosen(works, ["read 1 MiB"])] == ["read 1 MiB, depth 4"]
+
+
+def test_a_peer_that_is_not_installed_is_skipped_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(package: str) -> str:
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr(peers, "version", none)
+    with Ground(str(tmp_path), TINY) as ground:
+        found = peers.subjects(ground, "read", ground.file(2))
+        assert found.keys() == {peers.BY_HAND, peers.PATHLIB}
+        assert ground.skipped["OpenDAL"] == "opendal is not installed"
+        assert found.keys() | ground.skipped.keys() == peers.PEERS.keys()
+        assert {subject.act() for subject in found.values()} == {b"x" * 1024}
+    assert peers.versions() == {}
 
 
 def test_subjects_that_do_not_do_the_same_are_not_compared() -> None:
@@ -233,7 +250,7 @@ def _found(low: float, median: float, high: float) -> Summary:
 
 
 @pytest.mark.parametrize(
-    ("found", "most", "noise", "expected"),
+    ("found", "most", "margin", "expected"),
     [
         (_found(0.90, 0.95, 0.99), 1.0, 0.0, Verdict.MET),
         (_found(0.90, 1.00, 1.00), 1.0, 0.0, Verdict.MET),
@@ -241,21 +258,21 @@ def _found(low: float, median: float, high: float) -> Summary:
         (_found(0.90, 0.95, 1.01), 1.0, 0.0, Verdict.UNDECIDED),
         (_found(0.99, 1.05, 1.10), 1.0, 0.0, Verdict.UNDECIDED),
         (_found(0.94, 0.95, 0.96), 1.0, 0.06, Verdict.UNDECIDED),
-        (_found(1.94, 1.95, 1.96), 2.0, 0.02, Verdict.MET),
-        (_found(1.94, 1.95, 1.96), 2.0, 0.03, Verdict.UNDECIDED),
+        (_found(1.94, 1.95, 1.96), 2.0, 0.04, Verdict.MET),
+        (_found(1.94, 1.95, 1.96), 2.0, 0.06, Verdict.UNDECIDED),
         (_found(3.00, 3.10, 3.20), 1.0, math.inf, Verdict.UNDECIDED),
         (_found(3.00, 3.10, 3.20), None, 0.0, Verdict.NONE),
         (_found(math.nan, 3.10, math.nan), 1.0, 0.0, Verdict.UNDECIDED),
     ],
 )
 def test_a_target_is_met_or_missed_only_beyond_the_noise(
-    found: Summary, most: float | None, noise: float, expected: Verdict
+    found: Summary, most: float | None, margin: float, expected: Verdict
 ) -> None:
-    assert verdict(found, most, noise) is expected
+    assert verdict(found, most, margin) is expected
 
 
 @pytest.mark.parametrize(
-    ("found", "neutral", "noise", "expected"),
+    ("found", "neutral", "margin", "expected"),
     [
         (_found(0.90, 0.95, 0.99), 1.0, 0.0, "less"),
         (_found(1.01, 1.05, 1.10), 1.0, 0.0, "more"),
@@ -266,9 +283,9 @@ def test_a_target_is_met_or_missed_only_beyond_the_noise(
     ],
 )
 def test_two_are_told_apart_only_beyond_the_noise(
-    found: Summary, neutral: float | None, noise: float, expected: str
+    found: Summary, neutral: float | None, margin: float, expected: str
 ) -> None:
-    assert compared(found, neutral, noise) == expected
+    assert compared(found, neutral, margin) == expected
 
 
 def test_the_noise_of_a_run_keeps_it_from_conclusions() -> None:
@@ -300,6 +317,15 @@ def test_the_exponent_of_a_power_is_found(power: float) -> None:
     took = {str(size): 3e-6 * size**power for size in sizes}
     figure = Exponent("files", tuple((size, str(size)) for size in sizes))
     assert figure.value(took) == pytest.approx(power)
+
+
+def test_where_times_stray_figures_stray_as_far_as_these_take_them() -> None:
+    """Two times that are 20 % apart are 20 % of a ratio, and 0.04 of an exponent over 1 to 100."""
+    assert Ratio("ours").margin(2.0, 0.2) == pytest.approx(0.4)
+    assert More("ours", "os").margin(2.0, 0.2) == 0.0
+    points = ((1.0, "1"), (100.0, "100"))
+    figure = Exponent("files", points)
+    assert figure.margin(1.05, 0.2) == pytest.approx(figure.value({"1": 1.0, "100": 1.2}))
 
 
 def test_a_slope_is_that_of_least_squares() -> None:

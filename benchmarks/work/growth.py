@@ -58,7 +58,7 @@ def _with_files(word: str, scale: Scale, depth: int) -> Workload:
     trees = [(f"{size:,}", size, depth) for size in scale.sizes]
     return Workload(
         "growth", f"{word}, {_sizes(scale)} files, depth {depth}", partial(_looking, word, trees),
-        tuple(figures), baseline=plain[0][1], memory=word in ITERATED, plain=False, like=_size_of,
+        tuple(figures), baseline=plain[-1][1], memory=word in ITERATED, plain=False, like=_size_of,
     )  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def _with_depth(word: str, scale: Scale, files: int) -> Workload:
     title = f"{word}, {files:,} files, depth {scale.depths[0]} to {scale.depths[-1]}"
     return Workload(
         "growth", title, partial(_looking, word, trees), figures,
-        baseline=plain[0][1], plain=False, like=_size_of,
+        baseline=plain[-1][1], plain=False, like=_size_of,
     )  # fmt: skip
 
 
@@ -111,5 +111,5 @@ def _changing(word: str, scale: Scale, depth: int) -> Workload:
 
     return Workload(
         "growth", f"{word}, {_sizes(scale)} files, depth {depth}", make, figures,
-        baseline=plain[0][1], plain=False, like=_size_of,
+        baseline=plain[-2][1], plain=False, like=_size_of,
     )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from benchmarks import peers
 from benchmarks.ground import Ground, write
@@ -33,6 +34,7 @@ def workloads(_: Scale) -> list[Workload]:
         *(_looking(depth) for depth in DEPTHS),
         *(_asking(depth, missing=missing) for missing in (False, True) for depth in DEPTHS),
         *(_file_object(depth) for depth in DEPTHS),
+        *(_text_file_object(depth) for depth in DEPTHS),
         *(_by_walk(depth) for depth in DEPTHS),
     ]
 
@@ -187,6 +189,26 @@ def _file_object(depth: int) -> Workload:
     title = f"with open as a file object, read 1 KiB, depth {depth}"
     figures = (Ratio("Root.open", "builtin open", most=1.05),)
     return Workload("small", title, make, figures, baseline="builtin open")
+
+
+def _text_file_object(depth: int) -> Workload:
+    def make(ground: Ground) -> dict[str, Subject]:
+        path = ground.file(depth)
+        root, full = _root(ground), f"{ground.top}/{path}"
+        return {
+            "builtin open": Subject(lambda: _text(open(full, encoding="utf-8"))),
+            "Root.open": Subject(lambda: _text(root.open(path, encoding="utf-8"))),
+            peers.PATHLIB: Subject(lambda: Path(full).read_text(encoding="utf-8")),
+        }
+
+    title = f"with open as text, read 1 KiB, depth {depth}"
+    figures = (Ratio("Root.open", "builtin open", most=1.05),)
+    return Workload("small", title, make, figures, baseline="builtin open")
+
+
+def _text(file: TextIO) -> str:
+    with file:
+        return file.read()
 
 
 @contextmanager
