@@ -9,7 +9,7 @@ import os
 import pstats
 import resource
 import signal
-import statistics
+import sys
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -52,11 +52,13 @@ def batch(subject: Subject, calls: int) -> dict[str, float]:
 
 
 def calls_for(subject: Subject, seconds: float) -> int:
-    """How often to call it in a round, so that this takes about so long; tried thrice."""
+    """How often to call it in a round, so that this takes about so long; tried at most thrice."""
     if subject.ready is not None or not seconds:
         return 1
-    took = statistics.median(batch(subject, 1)[WALL] for _ in range(3)) * subject.per
-    return max(1, round(seconds / took))
+    took: list[float] = []
+    while len(took) < 3 and (not took or took[-1] < seconds):
+        took.append(batch(subject, 1)[WALL] * subject.per)
+    return max(1, round(seconds / min(took)))
 
 
 @contextmanager
@@ -89,6 +91,7 @@ def profile(title: str, subject: Subject, seconds: float = 0.2) -> None:
             subject.act()
     print(f"\nprofile of {title}, {calls:,} calls")
     pstats.Stats(profiler).sort_stats("tottime").print_stats(14)
+    sys.stdout.flush()  # a child ends without
 
 
 def peak(subject: Subject) -> float:

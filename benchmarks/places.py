@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GIBIBYTE = 1 << 30
-IMAGE = 4 * GIBIBYTE  # sparse; holds the large file twice
+IMAGE = 8 * GIBIBYTE  # sparse; holds the large file, and what is being freed
 MEMORY = "/dev/shm"
 
 

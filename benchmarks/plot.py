@@ -51,7 +51,8 @@ def as_svg(title: str, outcomes: Sequence[Outcome]) -> str:
         f'<text class="title" x="16" y="24">{escape(title)}</text>',
         (
             '<text class="soft" x="16" y="42">Dot: median of the rounds; bar: 95 % interval; '
-            "upright line: the target. Left is quicker.</text>"
+            "upright line: the target; left is quicker. "
+            "Green: met; red: missed; amber: undecided, because of noise.</text>"
         ),
         *axis.drawn(height - BOTTOM),
     ]

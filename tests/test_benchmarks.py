@@ -193,6 +193,11 @@ def test_what_must_be_made_ready_is_called_once_a_round_and_made_ready_before() 
     assert done == ["ready", "act"]
 
 
+def test_what_is_quick_is_called_more_often_in_a_round() -> None:
+    assert clock.calls_for(Subject(lambda: sum(range(100_000))), 1e-9) == 1
+    assert clock.calls_for(Subject(lambda: None), 1.0) > 10
+
+
 def test_time_is_told_for_each_time_the_thing_is_done() -> None:
     """A batch of one call that does it a thousand times is a thousandth of itself."""
     once = clock.batch(Subject(lambda: sum(range(20_000))), 1)

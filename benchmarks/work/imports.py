@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -48,4 +49,4 @@ def _start(code: str) -> str:
 
 
 def _memory(code: str) -> float:
-    return float(_start(code + _PEAK))
+    return float(_start(code + _PEAK)) if sys.platform == "linux" else math.nan
