@@ -23,3 +23,45 @@ def folded(name: str) -> str:
 
 def _is_ignorable(char: str) -> bool:
     return unicodedata.category(char) == "Cf" or "\ufe00" <= char <= "\ufe0f" or char == "\u034f"
+
+
+class Spelling:
+    """A name, and what it may be for a file system: made out where that is asked."""
+
+    __slots__ = ("_alike", "_folded", "exact")
+
+    def __init__(self, exact: str) -> None:
+        self.exact = exact
+        self._folded: str | None = None
+        self._alike: tuple[str, ...] | None = None
+
+    @property
+    def folded(self) -> str:
+        if self._folded is None:
+            self._folded = folded(self.exact)
+        return self._folded
+
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """Spellings of the same, this one first: in each normalisation, with its end and without.
+
+        A wildcard stands for one character, and how many a name has hangs on how it is spelled.
+        """
+        if self._alike is None:
+            cased = cases(self.exact)
+            short = [text.rstrip(". ") or text for text in cased]
+            self._alike = tuple(dict.fromkeys((self.exact, *cased, *short, self.folded)))
+        return self._alike
+
+
+def cases(text: str) -> tuple[str, ...]:
+    """A text without its case, composed and taken apart."""
+    if text.isascii():
+        return (text.lower(),)
+    apart = unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
+    return (
+        unicodedata.normalize("NFC", text),
+        unicodedata.normalize("NFD", text),
+        unicodedata.normalize("NFC", apart),
+        apart,
+    )

@@ -10,17 +10,20 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from safefs.folding import folded
+from safefs.folding import Spelling, cases, folded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Part = Callable[[str], object]
+    Part = Callable[[Spelling], object]
 
 _DEEP = "**"
 _MAGIC = re.compile(r"[*?\[\\]")
+_NAMED_CLASS = re.compile(r"\[[^\]]*\[[:.=]")
+# How pathspec writes a star, and the end of a pattern.
+_STAR, _END = "[^/]*", "(?:(?P<ps_d>/)|$)"
 
 
 def checked(field: str, value: object) -> tuple[str, ...]:
@@ -100,6 +103,8 @@ class Lines:
     """Patterns, ready to be stepped through.
 
     Of those that match a path the last decides on it; where none does, it is as what it lies in.
+    ``fold``: they match a name whatever its case and its normalisation; but for what is taken back
+    with ``!``, which is what is spelled so and nothing else.
     """
 
     __slots__ = ("_ends", "_fold", "_included", "_lines", "_parts", "start")
@@ -116,9 +121,10 @@ class Lines:
     def _add(self, number: int, pattern: str) -> int:
         start = len(self._parts)
         parts = _parts(pattern.removeprefix("!"))
+        fold = self._fold and self._included[number]
         for part in (*parts, ""):
             self._lines.append(number)
-            self._parts.append(None if part == _DEEP else _part(part, fold=self._fold))
+            self._parts.append(None if part == _DEEP else _part(part, fold=fold))
         self._ends[len(self._parts) - 1] = number
         return start
 
@@ -132,15 +138,14 @@ class Lines:
 
     def step(self, at: At, name: str) -> At:
         """One name further down."""
-        if self._fold:
-            name = folded(name)
+        spelling = Spelling(name)
         places: set[int] = set()
         for place in at.open:
             part = self._parts[place]
             if part is None:
                 places.add(place)
                 places.add(place + 1)
-            elif part(name):
+            elif part(spelling):
                 places |= self._closure(place + 1)
         ended = [self._ends[place] for place in places if place in self._ends]
         included = self._included[max(ended)] if ended else at.included
@@ -164,12 +169,28 @@ def _parts(pattern: str) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def _part(text: str, *, fold: bool) -> Part:
-    if fold:
-        text = folded(text)
+    """What says whether a name is one that this part of a pattern names."""
     if not _MAGIC.search(text):
-        return text.__eq__
-    match: Part = _compiled(text).match
-    return match
+        wanted = folded(text) if fold else text
+        return (lambda name: name.folded == wanted) if fold else (lambda name: name.exact == wanted)
+    match = _compiled(text).match
+    if not fold:
+        return lambda name: match(name.exact)
+    matches: list[Callable[[str], object]] = [match, *_folding(text)]
+    return lambda name: any(match(each) for each in name.alike for match in matches)
+
+
+def _folding(text: str) -> list[Callable[[str], object]]:
+    """The same part, for names without their case."""
+    found: list[Callable[[str], object]] = []
+    for each in dict.fromkeys(cases(text)):
+        if each == text:
+            continue
+        try:
+            found.append(_compiled(each).match)
+        except ValueError:  # a range of which the letters have changed places
+            found.append(re.compile(_compiled(text).pattern, re.IGNORECASE).match)
+    return found
 
 
 def _compiled(text: str) -> re.Pattern[str]:
@@ -180,13 +201,32 @@ def _compiled(text: str) -> re.Pattern[str]:
         raise ImportError(
             "deny and allow match by pathspec: install safefs[patterns]", name="pathspec"
         ) from None
+    if _NAMED_CLASS.search(text):
+        raise ValueError(f"{text!r} is no pattern: classes have no names here, as in [[:upper:]]")
     try:
         found: Any = [each.regex for each in GitIgnoreSpec.from_lines([f"/{text}"]).patterns]
     except (ValueError, re.error) as error:
         raise ValueError(f"{text!r} is no pattern: {error}") from None
     if len(found) != 1 or not isinstance(found[0], re.Pattern):
         raise ValueError(f"{text!r} is no pattern")
-    return found[0]
+    return _without_return(found[0])
+
+
+def _without_return(found: re.Pattern[str]) -> re.Pattern[str]:
+    """The same for a name, in time that grows with the pattern and the name, and no faster.
+
+    What stands between two stars has one length. So the first place where it matches is the best,
+    and none that comes after it need be tried: else six stars take a name of 255 dashes hours.
+    """
+    body = found.pattern.removesuffix(_END)
+    if len(body) == len(found.pattern):
+        raise ValueError(f"pathspec has written {found.pattern!r}, which is not known here")
+    first, *others = body.split(_STAR)
+    if not others:
+        return re.compile(rf"{first}\Z", found.flags)
+    last = others.pop()
+    between = "".join(f"(?>{_STAR}?{each})" for each in others if each)
+    return re.compile(rf"{first}{between}{_STAR}{last}\Z", found.flags)
 
 
 @lru_cache(maxsize=256)

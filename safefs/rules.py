@@ -28,6 +28,7 @@ _UNSURE = b"\0"  # no path
 _MOST_DIRECTORIES = 64  # whose names are kept beside
 _MOST_STATES = 1 << 12  # directories of which it is kept how far they have come
 _MOST_KNOWN = 1 << 14  # verdicts that are kept
+_PATH_MAX = 4096  # linux/limits.h; as in the walk
 _TOP = "top_level_dot_entries"
 _REASONS = {
     _TOP: "a dot entry at the top",
@@ -100,8 +101,11 @@ class Rules:
     def spelled(self, raw: bytes) -> bytes | None:
         """The true path that a spelling has if there is no link on it; None where that is unsure.
 
-        Also where it would be denied: only the walk knows then.
+        Also where it would be denied: only the walk knows then. And where it is longer than the
+        system takes, which is for the walk to say: nothing is made of it here, and nothing kept.
         """
+        if len(raw) >= _PATH_MAX:
+            return None
         place = self._spelled.get(raw)
         if place is None:
             if len(self._spelled) > _MOST_KNOWN:
