@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import ELOOP
 
 from safefs.kernel import syscalls
 from safefs.kernel.reached import place_beneath, place_of_fd
@@ -54,8 +55,12 @@ def refuse_denied_child(
         return
     try:
         top = open_child(handle, dir_fd, name, syscalls.LISTING)
-    except OSError:
-        return  # no directory, or one that cannot be read and so neither emptied
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        if error.errno != ELOOP:
+            raise  # what cannot be looked into may hold anything, and can be renamed all the same
+        return
     try:
         refuse_denied(handle, top, shown, target=target, place=place)
     finally:
@@ -63,7 +68,10 @@ def refuse_denied_child(
 
 
 def _beneath(top: int) -> Iterator[tuple[bytes, bool]]:
-    """(path from the top, whether it is a directory) of everything, drafts left out."""
+    """(path from the top, whether it is a directory) of everything, drafts left out.
+
+    What a directory holds that bears such a name is not: anyone may have called it so.
+    """
     trail = Trail(top, syscalls.LISTING)
     prefixes = [b""]
     try:
@@ -77,7 +85,8 @@ def _beneath(top: int) -> Iterator[tuple[bytes, bool]]:
                 continue
             name, is_dir = pending[-1].pop()
             path = place_beneath(prefixes[-1], name)
-            yield path, is_dir
+            if not is_temporary(name):
+                yield path, is_dir
             if is_dir:
                 flags = syscalls.LISTING | os.O_NOFOLLOW
                 trail.push(syscalls.open(name, flags, dir_fd=trail.fd), name)
@@ -92,5 +101,5 @@ def _entries(fd: int) -> list[tuple[str, bool]]:
         return [
             (entry.name, entry.is_dir(follow_symlinks=False))
             for entry in entries
-            if not is_temporary(entry.name)
+            if not is_temporary(entry.name) or entry.is_dir(follow_symlinks=False)
         ]
