@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from safefs import PolicyError, Root
+from safefs.kernel import syscalls
 from safefs.policy import Policy
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from safefs.testing.scratch import Scratch
 
 pytestmark = pytest.mark.usefixtures("resolver")
@@ -44,3 +48,25 @@ def test_a_directory_that_cannot_be_looked_into_is_not_renamed(
         with pytest.raises(PermissionError):
             root.rename("d", "e")
     assert (scratch.root / "d" / ".env").exists()
+
+
+def test_a_name_in_a_directory_that_cannot_be_read_may_be_a_denied_one(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scratch.root / "secret").mkdir()
+    (scratch.root / "secret" / "key").write_bytes(b"secret")
+    (scratch.root / "shown").hardlink_to(scratch.root / "secret" / "key")
+    (scratch.root / "one").write_bytes(b"1")
+    (scratch.root / "two").hardlink_to(scratch.root / "one")
+    real = syscalls.open
+
+    def unreadable(name: str | bytes, flags: int, *given: Any, **more: Any) -> int:
+        if name in ("secret", b"secret") and flags & os.O_DIRECTORY:
+            raise PermissionError(13, "Permission denied")
+        return real(name, flags, *given, **more)
+
+    with Root(scratch.root, policy=Policy(deny=["/secret"])) as root:
+        monkeypatch.setattr(syscalls, "open", unreadable)
+        with pytest.raises(PolicyError):
+            root.read_bytes("shown")
+        assert root.read_bytes("one") == b"1"

@@ -28,17 +28,21 @@ class Aliases:
     removing one sets it. The others are looked for anew, at the cost of the tree. Not seen is that
     a directory was renamed since, with a name of the file in it.
 
+    A directory that cannot be read may hold any name: where there is one, a file of which not all
+    names were found counts as denied.
+
     ``whole``: names outside the root are of no concern; else a file that has some counts as denied,
     for rules of a wider disk hold and it is not known what they say of those.
     """
 
-    __slots__ = ("_denied", "_fd", "_found", "_looked", "_rules", "_whole")
+    __slots__ = ("_complete", "_denied", "_fd", "_found", "_looked", "_rules", "_whole")
 
     def __init__(self, fd: int, rules: Rules, *, whole: bool) -> None:
         self._fd = fd
         self._rules = rules
         self._whole = whole
         self._looked = 0
+        self._complete = True
         self._denied: set[Identity] = set()
         self._found: dict[Identity, int] = {}
 
@@ -49,13 +53,16 @@ class Aliases:
         identity = found.st_dev, found.st_ino
         if identity in self._denied:
             return True
-        return not self._whole and self._found.get(identity, 0) < found.st_nlink
+        return (
+            not (self._whole and self._complete) and self._found.get(identity, 0) < found.st_nlink
+        )
 
     def _look(self) -> None:
         """Go through the tree, also where it is denied, and enter no link."""
         looked = time_ns()
         denied: set[Identity] = set()
         found: dict[Identity, int] = {}
+        complete = True
         top = syscalls.open(b".", syscalls.LISTING, dir_fd=self._fd)
         trail = Trail(top, syscalls.LISTING)
         try:
@@ -72,18 +79,21 @@ class Aliases:
                 flags = syscalls.LISTING | os.O_NOFOLLOW
                 try:
                     fd = syscalls.open(name, flags, dir_fd=trail.fd)
-                except _GONE:
+                except _GONE as error:
+                    complete = complete and not isinstance(error, PermissionError)
                     continue
                 trail.push(fd, name)
                 places.append(place_beneath(places[-1], name))
                 try:
                     pending.append(self._directories(fd, places[-1], denied, found))
-                except _GONE:
+                except _GONE as error:
+                    complete = complete and not isinstance(error, PermissionError)
                     pending.append([])
         finally:
             trail.close()
             syscalls.close(top)
         self._denied, self._found, self._looked = denied, found, looked
+        self._complete = complete
 
     def _directories(
         self, fd: int, place: bytes, denied: set[Identity], found: dict[Identity, int]
