@@ -515,7 +515,7 @@ class MemoryDriver:
     def rename(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
         with self._lock, Blame(source, target):
             old = self._place(source)
-            is_directory = isinstance(old.directory.entries.get(old.name), _Directory)
+            is_directory = not isinstance(old.directory.entries.get(old.name), _File)
             new = self._place(target, makes=True, directories=is_directory, collides=False)
             if self.policy.portable_names:
                 besides = old.name if old.directory is new.directory else b""
@@ -712,6 +712,8 @@ class MemoryDriver:
         if verdict == PASSABLE and len(name) > _NAME_MAX:
             raise _error(ENAMETOOLONG, path)
         if node is None and not makes and verdict != DENIED:
+            if verdict == PASSABLE:
+                raise _error(ENOENT, path)
             return  # it is missing, as whoever looks will find
         is_directory = directories if node is None else isinstance(node, _Directory)
         if not rules.denies(self._where(directory, name), directory=is_directory):

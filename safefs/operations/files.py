@@ -105,7 +105,8 @@ def _open_new(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
     try:
         return open_regular(handle, path, flags & ~os.O_TRUNC | os.O_EXCL, mode)
     except FileExistsError:
-        pass
+        if path.split()[1] in (b"", b".", b".."):
+            raise OSError(EISDIR, os.strerror(EISDIR), path.shown) from None
     raise handle.policy.no_change(path)
 
 
