@@ -58,3 +58,25 @@ def test_a_part_that_leaves_no_findings_has_failed(left: str, tmp_path: Path) ->
     program = f"import sys; {left!r} and open(sys.argv[1], 'w').write({left!r})"
     words = (sys.executable, "-c", program, "{json}")
     assert prove.run(prove.Part("idle", words, prove._fuzzing), tmp_path).failed
+
+
+def test_what_a_failed_part_said_is_told_as_it_ends_and_all_of_it_stays_in_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bytes that are no text, too; and of a long speech only the end is printed."""
+    program = "import os; print(*range(1000), sep='\\n', flush=True); os.write(2, b'\\xff!'); 1 / 0"
+    part = prove.Part("loud", (sys.executable, "-c", program), prove._fuzzing)
+    assert prove.run(part, tmp_path).status == 1
+    told, file = capsys.readouterr().out, tmp_path / "loud.txt"
+    assert f"loud: begun; what it says is in {file}\nloud: FAILED (1) after " in told
+    assert "\n999\n\ufffd!" in told
+    assert "ZeroDivisionError" in told
+    assert "\n500\n" not in told
+    assert file.read_bytes().startswith(b"0\n1\n2\n")
+
+
+def test_what_a_part_has_said_stays_in_its_file_though_the_part_is_killed(tmp_path: Path) -> None:
+    program = "import os, signal; print('so far'); os.kill(os.getpid(), signal.SIGKILL)"
+    part = prove.Part("killed", (sys.executable, "-c", program), prove._fuzzing)
+    assert prove.run(part, tmp_path).status == -9
+    assert (tmp_path / "killed.txt").read_text() == "so far\n"

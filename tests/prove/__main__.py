@@ -1,5 +1,8 @@
 """``make prove``: everything at its full counts, in two lanes, and one table at the end.
 
+What each part says goes line by line into a file of its own, which stays, also where the run is
+broken off: its name is printed when the part begins.
+
 Exit status 0 only if every part ended well: no escape, no disagreement, every mutant killed.
 """
 
@@ -74,7 +77,7 @@ def lanes(minutes: float) -> tuple[tuple[Part, ...], ...]:
     python = sys.executable
     suite = Part(
         "suite",
-        (python, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"),
+        (python, "-m", "pytest", "-v", "-n", "2", "--dist", "worksteal"),
         _suite,
         {"SAFEFS_PROFILE": "prove", "SAFEFS_COUNTS": "{json}"},
     )
@@ -108,30 +111,29 @@ class Ending:
 
 
 def run(part: Part, place: Path) -> Ending:
-    """Run one part to its end."""
-    findings = place / f"{part.name}.json"
+    """Run one part to its end; its findings and all it says stay in files in this place."""
+    findings, said = place / f"{part.name}.json", place / f"{part.name}.txt"
     fill = {"{json}": str(findings)}
     words = [fill.get(word, word) for word in part.words]
     environment = {name: fill.get(word, word) for name, word in part.environment.items()}
-    print(f"{part.name}: begun", flush=True)
+    print(f"{part.name}: begun; what it says is in {said}", flush=True)
     began = time.monotonic()
-    ended = subprocess.run(
-        words,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    with said.open("wb") as output:
+        ended = subprocess.run(
+            words,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     seconds = time.monotonic() - began
     rows = part.rows(json.loads(findings.read_text()), seconds) if findings.exists() else []
     ending = Ending(part, ended.returncode, seconds, rows)
     how = f"FAILED ({ended.returncode})" if ending.failed else "ended well"
-    said = [f"{part.name}: {how} after {duration(seconds)}"]
+    lines = [f"{part.name}: {how} after {duration(seconds)}"]
     if ending.failed:  # now, for the other lane may go on for an hour
-        said += ended.stdout.splitlines()[-_TAIL:]
-    print("\n".join(said), flush=True)
+        lines += said.read_text("utf-8", "replace").splitlines()[-_TAIL:]
+    print("\n".join(lines), flush=True)
     return ending
 
 
@@ -155,11 +157,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for lane in lanes(arguments.fuzz_minutes)
     ]
     began = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="safefs-prove-") as name,
-        ThreadPoolExecutor(len(chosen)) as pool,
-    ):
-        ran = pool.map(lambda lane: [run(part, Path(name)) for part in lane], chosen)
+    place = Path(tempfile.mkdtemp(prefix="safefs-prove-"))
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        ran = pool.map(lambda lane: [run(part, place) for part in lane], chosen)
         endings = [ending for lane in ran for ending in lane]
     rows = [row for ending in endings for row in ending.rows]
     print(f"\nsafefs {__version__}, Python {platform.python_version()}, {platform.platform()}")
