@@ -715,7 +715,7 @@ class MemoryDriver:
             if verdict == PASSABLE:
                 raise _error(ENOENT, path)
             return  # it is missing, as whoever looks will find
-        is_directory = directories if node is None else isinstance(node, _Directory)
+        is_directory = directories or isinstance(node, _Directory)
         if not rules.denies(self._where(directory, name), directory=is_directory):
             return
         error = self._refusal(directory, name, path.shown)
