@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _DEEP = "**"
 _MAGIC = re.compile(r"[*?\[\\]")
+_ESCAPE_IN_BRACKETS = re.compile(r"(?<!\\)(?:\\\\)*\[[!^]?\]?[^\]]*\\")
 _NAMED_CLASS = re.compile(r"\[[^\]]*\[[:.=]")
 # How pathspec writes a star, and the end of a pattern.
 _STAR, _END = "[^/]*", "(?:(?P<ps_d>/)|$)"
@@ -60,6 +61,8 @@ def _problem(pattern: str, *, first: bool) -> str | None:
     parts = body.removeprefix("/").removesuffix("/").split("/")
     if any(part in ("", ".", "..") for part in parts):
         return "a path here has no empty part, no '.' and no '..'"
+    if _ESCAPE_IN_BRACKETS.search(body):
+        return "a backslash within brackets is read differently by every matcher"
     return None
 
 

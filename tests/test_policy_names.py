@@ -38,6 +38,7 @@ def _verdict(policy: Policy, path: str) -> int:
         (["secret"], ["secret.", "secret ", "secret. ./x"], [".secret"]),
         (["\\!x", "\\#y"], ["!x", "#y"], ["x"]),
         (["[ab]x"], ["ax", "Bx"], ["cx"]),
+        (["\\[ab\\]", "[ab]\\*"], ["[ab]", "a*"], ["a", "b"]),
     ],
 )
 def test_deny_is_read_as_gitignore_and_whatever_the_case(
@@ -84,6 +85,8 @@ def test_allow_lets_one_through_to_what_it_allows(
         ({"allow": ["a//b"]}, "no empty part"),
         ({"deny": ["a\0"]}, "NUL"),
         ({"deny": [" a"]}, "a space"),
+        ({"deny": ["[\\]]"]}, "a backslash within brackets"),
+        ({"allow": ["x/[a\\-c]y"]}, "a backslash within brackets"),
         ({"deny": ["["]}, r"deny: '\[' is no pattern"),
         ({"deny": ["[z-a]"]}, r"deny: '\[z-a\]' is no pattern"),
         ({"deny": ["a"], "allow": ["a"]}, "allow: 'a' is denied"),
