@@ -155,8 +155,10 @@ class Disk:
         self._closes_locks = False
         self._name = driver._disk_name = name  # noqa: SLF001  (it is the disk's own)
         self._closed = self._revoked = False
-        self._derived: dict[int, weakref.ref[Disk]] = {}
-        self._remember: tuple[Callable[[Disk], None], ...] = (_remembering(self._derived),)
+        self._derived: dict[int, weakref.ref[Disk | Watcher]] = {}
+        self._remember: tuple[Callable[[Disk | Watcher], None], ...] = (
+            _remembering(self._derived),
+        )
         self._renew_lock()
         _disks.add(self)
 
@@ -277,15 +279,15 @@ class Disk:
         """End every disk that was made from this one, and all that was made from those.
 
         By ``scoped``, ``read_only``, ``with_policy`` and their like; then their every method, and
-        every path and file system on them, raises ``ValueError``. This disk goes on, and what is
-        derived from it afterwards too. File objects that are open stay open, as descriptors do:
-        what somebody holds already, nobody can take from them.
+        every path and file system on them, raises ``ValueError``, and their watchers are stopped.
+        This disk goes on, and what is derived from it afterwards too. File objects that are open
+        stay open, as descriptors do: what somebody holds already, nobody can take from them.
         """
         self._check_open()
         for reference in list(self._derived.values()):
-            disk = reference()
-            if disk is not None:
-                disk._end_revoked()  # noqa: SLF001  (its own class)
+            derived = reference()
+            if derived is not None:
+                derived._end_revoked()  # noqa: SLF001  (its own class, or a watcher of one)
 
     def _end_revoked(self) -> None:
         self._revoked = True
@@ -349,7 +351,7 @@ class Disk:
         """
         from safefs.watch import Watcher
 
-        return Watcher(
+        watcher = Watcher(
             self._driver,
             self._path(path),
             recursive=recursive,
@@ -359,6 +361,11 @@ class Disk:
             limit=limit,
             callback=callback,
         )
+        for remember in self._remember[1:]:  # of those that may revoke this disk
+            remember(watcher)
+        if self._revoked:  # meanwhile, in another thread
+            watcher._end_revoked()  # noqa: SLF001  (it is the disk's own)
+        return watcher
 
     @property
     def fs(self) -> DiskFileSystem:
@@ -1212,17 +1219,19 @@ def _renew_locks() -> None:
 os.register_at_fork(after_in_child=_renew_locks)
 
 
-def _remembering(derived: dict[int, weakref.ref[Disk]]) -> Callable[[Disk], None]:
+def _remembering(
+    derived: dict[int, weakref.ref[Disk | Watcher]],
+) -> Callable[[Disk | Watcher], None]:
     """A function and no object that could be asked: what is derived has no way back.
 
     A dict, for a WeakSet cannot be read while another thread adds to it.
     """
 
-    def forget(reference: weakref.ref[Disk]) -> None:
+    def forget(reference: weakref.ref[Disk | Watcher]) -> None:
         derived.pop(id(reference), None)
 
-    def remember(disk: Disk) -> None:
-        reference = weakref.ref(disk, forget)
+    def remember(made: Disk | Watcher) -> None:
+        reference = weakref.ref(made, forget)
         derived[id(reference)] = reference
 
     return remember

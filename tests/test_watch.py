@@ -904,6 +904,54 @@ def test_closing_the_disk_does_not_end_it(ground: Ground) -> None:
         assert next(watcher) == Change("created", "f")
 
 
+def test_revoking_ends_the_watchers_of_what_was_made_from_a_disk_and_not_its_own(
+    disk: Disk, polling: bool
+) -> None:
+    """Else a plug-in whose disk was taken back would be told of each change for ever."""
+    disk.put("part/f", "")
+    part = disk.scoped("part")
+    lent = part.read_only().watch(polling=polling)  # the watcher outlives its disk
+    with disk.watch(polling=polling) as own, part.watch(polling=polling) as taken:
+        part.revoke()
+        assert (lent.stopped, taken.stopped) == (True, False)
+        disk.put("part/g", "")
+        assert taken.poll(SOON) == [Change("created", "g")]
+        disk.put("part/h", "")
+        disk.revoke()
+        assert taken.stopped
+        assert list(taken) == lent.poll(SOON) == []
+        assert [change.path for change in own.poll(SOON)] == ["part/g", "part/h"]
+        with pytest.raises(ValueError, match="revoked"):
+            part.watch()
+
+
+def test_a_reader_who_waits_is_woken_when_its_disk_is_revoked(disk: Disk) -> None:
+    lent = disk.read_only()
+    watcher = lent.watch(callback=lambda change: None)
+    thread = watcher._thread
+    assert thread is not None
+    disk.revoke()
+    thread.join(SOON)
+    assert not thread.is_alive()
+
+
+def test_a_callback_may_revoke_the_disk_that_is_watched(disk: Disk) -> None:
+    told: list[Change] = []
+    ended = threading.Event()
+
+    def take(change: Change) -> None:
+        told.append(change)
+        disk.revoke()
+        ended.set()
+
+    lent = disk.read_only()
+    watcher = lent.watch(callback=take)
+    disk.put("a/f", "")
+    assert ended.wait(SOON)
+    watcher.stop()
+    assert told == [Change("created", "a")]
+
+
 # What is refused
 
 

@@ -37,7 +37,8 @@ class Watcher:
     ``RootMoved`` or ``RootGone`` as the last one. Errors such as EIO and EMFILE are raised where
     they meet the reader, who may go on: nothing is lost by them.
 
-    A watcher holds the directory itself, and closing the disk does not end it. It is a context
+    A watcher holds the directory itself, and closing the disk does not end it. ``Disk.revoke`` of
+    one that its disk was made from does, as ``stop``, and waits for no callback. It is a context
     manager, which stops it. Threads may share it; each change goes to one of them. After ``fork``
     it is the parent's alone, and in the child a ``ValueError``. It refuses pickle and copy.
     """
@@ -130,6 +131,14 @@ class Watcher:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        self._give_up()
+
+    def _end_revoked(self) -> None:
+        """As ``stop``, for ``Disk.revoke``; but whoever revokes waits for nobody's callback."""
+        self._held.hints.stop()
+        self._give_up()
+
+    def _give_up(self) -> None:
         with self._turn:
             self._pending.clear()
             self._held.close()
