@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Part = Callable[[Spelling], object]
 
 _DEEP = "**"
+_EVERYTHING = frozenset({"*", "**", "/*", "/**"})
 _MAGIC = re.compile(r"[*?\[\\]")
 _ESCAPE_IN_BRACKETS = re.compile(r"(?<!\\)(?:\\\\)*\[[!^]?\]?[^\]]*\\")
 _NAMED_CLASS = re.compile(r"\[[^\]]*\[[:.=]")
@@ -29,7 +30,8 @@ _STAR, _END = "[^/]*", "(?:(?P<ps_d>/)|$)"
 
 def checked(field: str, value: object) -> tuple[str, ...]:
     """``value`` as patterns, each of which could match; TypeError or ValueError, with the field."""
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+    # The last pattern that names a path decides: what has no order says nothing.
+    if isinstance(value, str | bytes | set | frozenset) or not hasattr(value, "__iter__"):
         raise TypeError(f"{field} is a list of patterns, not {value!r}")
     found = tuple(value)
     for at, pattern in enumerate(found):
@@ -67,12 +69,20 @@ def _problem(pattern: str, *, first: bool) -> str | None:
 
 
 def check_contradiction(deny: tuple[str, ...], allow: tuple[str, ...] | None) -> None:
-    """ValueError for an ``allow`` that ``deny`` leaves nothing of."""
+    """ValueError for an ``allow`` of which ``deny`` visibly leaves nothing."""
+    if allow and _denies_everything(deny):
+        raise ValueError("allow: deny names everything, and goes before it: allow alone is enough")
     lines = lines_of(deny, fold=True) if deny else None
     for pattern in allow or ():
         both = pattern in deny
         if both or (lines is not None and _is_plain(pattern) and _is_denied(lines, pattern)):
             raise ValueError(f"allow: {pattern!r} is denied, so that it allows nothing")
+
+
+def _denies_everything(deny: tuple[str, ...]) -> bool:
+    names = [pattern.removesuffix("/") for pattern in deny]
+    last = max((at for at, name in enumerate(names) if name in _EVERYTHING), default=None)
+    return last is not None and not any(name[0] == "!" for name in names[last:])
 
 
 def _is_plain(pattern: str) -> bool:

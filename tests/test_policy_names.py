@@ -92,6 +92,8 @@ def test_allow_lets_one_through_to_what_it_allows(
         ({"deny": ["a"], "allow": ["a"]}, "allow: 'a' is denied"),
         ({"deny": ["docs"], "allow": ["docs/public"]}, "allow: 'docs/public' is denied"),
         ({"deny": ["*.MD"], "allow": ["/docs/a.md"]}, "is denied"),
+        ({"deny": ["*"], "allow": ["*.pdf"]}, "allow: deny names everything"),
+        ({"deny": ["/**/", "b"], "allow": ["*.pdf"]}, "allow: deny names everything"),
     ],
 )
 def test_a_pattern_that_can_match_nothing_is_an_error(fields: dict[str, Any], said: str) -> None:
@@ -99,7 +101,13 @@ def test_a_pattern_that_can_match_nothing_is_an_error(fields: dict[str, Any], sa
         Policy(**fields)
 
 
-@pytest.mark.parametrize("value", ["*.key", b"x", None, 1, [b"x"], [None]])
+def test_what_a_later_pattern_takes_back_of_everything_may_be_allowed() -> None:
+    policy = Policy(deny=["/*", "!/public"], allow=["*.pdf"])
+    assert _verdict(policy, "public/a.pdf") == ALLOWED
+    assert _verdict(policy, "a.pdf") == DENIED
+
+
+@pytest.mark.parametrize("value", ["*.key", b"x", None, 1, [b"x"], [None], {"a"}, frozenset("a")])
 def test_patterns_are_a_list_of_text(value: Any) -> None:
     with pytest.raises(TypeError, match="deny"):
         Policy(deny=value)
