@@ -35,6 +35,9 @@ _REASONS = {
     "deny": "the disk denies this name",
     "allow": "it is not among what the disk allows",
 }
+# Of a directory: the name that is denied lies in it, or would where it is to go.
+HOLDS = "it holds something that is denied"
+WOULD_HOLD = "it holds something that would be denied there"
 
 
 class PathRules(Frozen):
@@ -182,10 +185,13 @@ class Rules:
         verdict = self.verdict(place)
         return verdict == DENIED or (verdict == PASSABLE and not directory)
 
-    def refusal(self, place: bytes, shown: str | bytes) -> PolicyError:
-        """The error, reported, that says which rule decided."""
+    def refusal(self, place: bytes, shown: str | bytes, *, within: str = "") -> PolicyError:
+        """The error, reported, that says which rule decided.
+
+        ``within``: the reason, where ``shown`` is a directory and ``place`` lies beneath it.
+        """
         rule = self._rule(place)
-        return refused(PolicyError(shown, rule, _REASONS[rule]))
+        return refused(PolicyError(shown, rule, within or _REASONS[rule]))
 
     def _rule(self, place: bytes) -> str:
         if self._dots and place[:1] == b".":

@@ -225,6 +225,24 @@ def test_a_directory_that_holds_what_is_denied_stays(
     assert layouts.portrait(str(top)) == before
 
 
+@pytest.mark.parametrize("memory", [False, True])
+def test_it_is_said_that_what_is_denied_lies_within(memory: bool) -> None:
+    """The name that was given is not denied, and to say so would send one looking for it."""
+    with Storage.fake(memory=memory) as storage:
+        whole = storage.disk("documents")
+        whole.put("d/a.key", "")
+        whole.put("e/f", "")
+        disk = whole.with_policy(Policy(deny=["*.key", "/new/f"]))
+        for act, said in (
+            (lambda: disk.delete_directory("d"), "it holds something that is denied"),
+            (lambda: disk.move("d", "new"), "it holds something that is denied"),
+            (lambda: disk.move("e", "new"), "it holds something that would be denied there"),
+            (lambda: disk.delete("d/a.key"), "the disk denies this name"),
+        ):
+            with pytest.raises(PolicyError, match=f"refused by deny: {said}"):
+                act()
+
+
 def test_a_mirror_neither_takes_nor_removes_what_is_denied(top: Path, scratch: Scratch) -> None:
     other = scratch.outside / "other"
     for name in ("gone", "keep", "keep/secret", "h"):

@@ -40,7 +40,7 @@ from safefs.operations.replace import is_temporary
 from safefs.operations.survey import Level
 from safefs.paths import RelPath, settled
 from safefs.policy import Policy
-from safefs.rules import DENIED, PASSABLE
+from safefs.rules import DENIED, HOLDS, PASSABLE, WOULD_HOLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -747,11 +747,11 @@ class MemoryDriver:
             for name, each in directory.entries.items():
                 beneath = above + b"/" + name if above else name
                 is_directory = isinstance(each, _Directory)
-                places = [self._where(directory, name)]
-                places += [] if place is None else [place + b"/" + beneath]
-                for where in places:
+                places = [(self._where(directory, name), HOLDS)]
+                places += [] if place is None else [(place + b"/" + beneath, WOULD_HOLD)]
+                for where, why in places:
                     if rules.denies(where, directory=is_directory):
-                        raise rules.refusal(where, path.shown)
+                        raise rules.refusal(where, path.shown, within=why)
                 if isinstance(each, _Directory):
                     pending.append((each, beneath))
 

@@ -10,6 +10,7 @@ from safefs.kernel.reached import place_beneath, place_of_fd
 from safefs.kernel.trail import Trail
 from safefs.operations.parent import open_child
 from safefs.operations.replace import is_temporary
+from safefs.rules import HOLDS, WOULD_HOLD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def refuse_denied(
         return
     here = place_of_fd(top) if handle.rules is not None else b""
     for path, is_dir in _beneath(top):
-        for rules, above in ((handle.rules, here), (new, place)):
+        for rules, above, why in ((handle.rules, here, HOLDS), (new, place, WOULD_HOLD)):
             if rules is not None and rules.denies(place_beneath(above, path), directory=is_dir):
-                raise rules.refusal(place_beneath(above, path), shown)
+                raise rules.refusal(place_beneath(above, path), shown, within=why)
 
 
 def refuse_denied_child(
