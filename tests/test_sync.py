@@ -60,7 +60,6 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("target")
 
 
-@pytest.mark.timeout(900)  # at full counts, on a busy machine
 @_FEW
 @given(tree=trees(), data=st.data())
 def test_a_copy_of_any_tree_is_equal_here_and_on_another_disk(
