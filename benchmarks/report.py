@@ -60,8 +60,8 @@ def text(outcome: Outcome) -> str:
         f"{outcome.rounds} rounds; noise {_percent(outcome.noise)})"
     )
     rows = [
-        f"  {row.name:<52}{number(row.found.median):>8}  {interval(row.found):<18}"
-        f"{_cpu(row):<11}{target(row):<9}{said(row)}"
+        f"  {row.name:<52}{number(row.found.median):>8}  {interval(row.found):<22}"
+        f"{_cpu(row):<12}{target(row):<9}{said(row)}"
         for row in outcome.rows
     ]
     return "\n".join([head, *rows])
