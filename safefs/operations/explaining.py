@@ -121,6 +121,8 @@ def _look_to_open(handle: Handle, path: RelPath, flags: int, told: Told) -> None
         told.creates()
         return
     try:
+        if only_new and path.split()[1] in (b"", b".", b".."):
+            raise _error(EISDIR)
         if flags & os.O_EXCL:
             raise handle.policy.no_change(path) if only_new else _error(EEXIST)
         _judge(handle, path, fd, writes=writes)

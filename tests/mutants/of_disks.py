@@ -29,8 +29,8 @@ POLICY = (
         "deny by the very letters",
         "a file system that folds case has .env under .ENV",
         "safefs/gitignore.py",
-        "            name = folded(name)\n",
-        "            name = str(name)\n",
+        "        wanted = folded(text) if fold else text\n",
+        "        wanted, fold = text, False\n",
         "tests/test_policy_names.py::test_deny_is_read_as_gitignore_and_whatever_the_case",
     ),
     mutant(
