@@ -173,7 +173,7 @@ def _rights(settings: Settings, key: tuple[str, ...], table: Mapping[str, Any]) 
         rights[word] = table[word]
         try:
             Policy(**rights)
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError, ImportError) as error:
             raise settings.mistake((*key, word), _in_toml(word, str(error))) from error
     return rights
 

@@ -212,7 +212,7 @@ def _compiled(text: str) -> re.Pattern[str]:
         from pathspec import GitIgnoreSpec
     except ImportError:
         raise ImportError(
-            "deny and allow match by pathspec: install safefs[patterns]", name="pathspec"
+            "patterns are matched by pathspec: install safefs[patterns]", name="pathspec"
         ) from None
     if _NAMED_CLASS.search(text):
         raise ValueError(f"{text!r} is no pattern: classes have no names here, as in [[:upper:]]")

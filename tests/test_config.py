@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -317,3 +318,14 @@ def test_what_is_wrong_with_patterns_is_said_once(line: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(f'[disks.up]\npath = "/srv"\n{line}\n'.encode(), "x.toml")
     assert str(caught.value) == f"x.toml:3: disks.up.{key}: {said}"
+
+
+def test_patterns_without_the_matcher_are_a_mistake_of_the_file_that_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is missing where one installed safefs alone; a traceback told so, line by line."""
+    monkeypatch.setitem(sys.modules, "pathspec", None)
+    with pytest.raises(ConfigError) as caught:
+        parse(b'[disks.documents]\ndeny = ["in-this-test-alone"]\n', "x.toml")
+    said = "patterns are matched by pathspec: install safefs[patterns]"
+    assert str(caught.value) == f"x.toml:2: disks.documents.deny: {said}"
