@@ -210,7 +210,10 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Exit status: 0 if it would be done, 1 if not."
+    parser.epilog = (
+        "write is of a file in place; put replaces it, and makes directories that are missing. "
+        "Exit status: 0 if it would be done, 1 if not."
+    )
     parser.add_argument(
         "--operation",
         metavar="WORD",
@@ -233,6 +236,6 @@ COMMANDS = (
     Command("tree", _tree, "draw a directory and all beneath it", add_places),
     Command("find", _find, "list every file beneath a directory", add_places),
     Command("stat", _stat, "say what is known of an entry", add_places),
-    Command("explain", _explain, "say what would become of reading, and why", _add_explain),
+    Command("explain", _explain, "say what would become of an operation, and why", _add_explain),
     Command("du", _du, "add up the sizes of files", add_places),
 )
