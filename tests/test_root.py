@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from safefs import Storage
 from safefs.errors import EscapeError, InvalidPathError, PolicyError
 from safefs.kernel import openat2, probe, syscalls
 from safefs.policy import Policy
@@ -945,3 +946,36 @@ def test_calls_that_a_system_lacks_say_so(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(syscalls, "_fstatfs", None)
     assert syscalls.on_procfs(0) is True
     assert syscalls._optional("no_such_function_of_any_libc") is None
+
+
+@pytest.mark.parametrize("going", ["walk", "find", "walk upwards"])
+def test_a_walk_under_way_enters_no_directory_of_a_root_that_was_closed(
+    scratch: Scratch, going: str
+) -> None:
+    """Whoever kept one of a disk that was revoked would be told of what comes afterwards."""
+    for name in ("a", "b", "c"):
+        (scratch.root / name).mkdir()
+        (scratch.root / name / "f").touch()
+    with Root(scratch.root) as root:
+        under_way: Iterator[object] = root.walk(topdown=going == "walk")
+        if going == "find":
+            under_way = root.find()
+        next(under_way)
+        root.close()
+        with pytest.raises(ValueError, match="operation on a closed Root"):
+            list(under_way)
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_a_walk_of_a_disk_that_was_revoked_ends(memory: bool) -> None:
+    with Storage.fake(memory=memory) as storage:
+        disk = storage.disk("documents")
+        disk.put("d/f", "")
+        lent = disk.read_only()
+        steps = [(lent / "").walk(), lent.fs.walk("/")]
+        for step in steps:
+            next(step)
+        disk.revoke()
+        for step in steps:
+            with pytest.raises(ValueError, match=r"operation on a (closed|revoked)"):
+                next(step)

@@ -401,6 +401,7 @@ class MemoryDriver:
         while pending:
             here, directory, level = pending.pop()
             with self._lock:
+                self._check_open()  # also by the time that somebody asks for the next
                 nodes = {os.fsdecode(name): node for name, node in self._visible(directory)}
                 stats = [(name, _stat_result(node)) for name, node in nodes.items()]
             if describe is None:
@@ -424,6 +425,7 @@ class MemoryDriver:
         while pending:
             here, directory = pending.pop()
             with self._lock:
+                self._check_open()
                 nodes = {os.fsdecode(name): node for name, node in self._visible(directory)}
             names = sorted(n for n, node in nodes.items() if isinstance(node, _Directory))
             yield here, names, sorted(nodes.keys() - set(names))

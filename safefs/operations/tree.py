@@ -165,6 +165,7 @@ def visit(
                     with Blame(path):
                         descent.up()
                 continue
+            handle.check_open()  # else whoever kept a walk would look on when a disk is revoked
             beneath = name if at in (".", "") else f"{at}/{name}"
             try:
                 descent.enter(_one_name(handle, descent.fd, name))
@@ -217,6 +218,7 @@ def find(handle: Handle, path: RelPath) -> Iterator[str]:
                 if not is_dir:
                     yield prefix + name
                     continue
+                handle.check_open()
                 try:
                     descent.enter(name)
                     pending.append(iter(descent.read()))
