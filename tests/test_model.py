@@ -9,19 +9,23 @@ from __future__ import annotations
 import os
 import posixpath
 import shutil
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from safefs import Disk
 from safefs.kernel import probe
 from safefs.root import Root
+from safefs.testing import planting
 from safefs.testing.disk_model import DISK_OPERATIONS
 from safefs.testing.operations import OPERATIONS, Operation, Outcome
 from safefs.testing.oracle import Directory, File, Link, Node, nodes, resolve
 from safefs.testing.portraits import build_tree, cloned, portrait, portrait_of
 from tests import layouts
+from tests.conftest import PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,6 +250,13 @@ HAND_DISK: tuple[_Case, ...] = (
     ("move", ("f", "h"), "!EINVAL", _NOTHING),
     ("move", ("x", "a/b"), "!ENOENT", _NOTHING),
     ("move, overwriting nothing", ("f", "out"), "!EEXIST", _NOTHING),
+    ("copy_tree", ("d/e", "a/b"), None, "+a +a/b +a/b/x"),
+    ("copy_tree", ("f", "a/b"), "!ENOTDIR", _NOTHING),
+    ("move_tree", ("d/e", "a/b"), None, "-d/e -d/e/x +a +a/b +a/b/x"),
+    ("move_tree", ("f", "a/b"), "!ENOTDIR", _NOTHING),
+    ("move_tree", ("f/", "a/b"), "!ENOTDIR", _NOTHING),
+    ("move_tree", ("to-d/", "a/b"), "!ENOTDIR", _NOTHING),
+    ("move_tree", ("x", "a/b"), "!ENOENT", _NOTHING),
 )
 
 
@@ -377,3 +388,31 @@ def _by(word: str, call: object, *arguments: object) -> Outcome:
         probe.forced = before
     assert isinstance(outcome, Outcome)
     return outcome
+
+
+# Of each kind, with a slash at the end and without, and what is missing at each depth.
+_ODD = (
+    "", ".", "d/..", "f", "f/", "f/y", "h", "d", "d/", "d/e", "d/e/x", "d/e/y/z", "d/l", "d/l/",
+    "to-d", "to-d/", "to-d/e", "out", "out/x", "new", "new/", "new/x", "x", "x/", "x/y", "x/y/z",
+    "empty", "empty/", "d/../x/y", "x/../y", "loop", "..",
+)  # fmt: skip
+_EVERY = {"dev": 53, "ci": 13, "prove": 1}[PROFILE]  # so many pairs
+
+
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize("name", DISK_OPERATIONS)
+def test_a_disk_ends_as_the_model_does_for_every_pair_of_odd_paths(
+    name: str, scratch: Scratch, resolver: str
+) -> None:
+    """What a random life comes to once in thousands: a file with a slash, moved beneath nothing."""
+    operation, tree = DISK_OPERATIONS[name], grown(*_TREE, *_LINKS)
+    asked = list(product(_ODD, repeat=operation.paths))
+    for paths in asked[:: _EVERY if operation.paths > 1 else 1]:
+        after = cloned(tree)
+        expected = operation.expected(after, *paths)
+        planting.clear(str(scratch.root))
+        build_tree(tree, scratch.root)
+        with Disk(scratch.root) as disk:
+            observed = operation.observed(disk, *paths)
+        assert expected.allows(observed), f"{paths}: {observed}, not {expected}"
+        assert portrait_of(scratch.root) == portrait(after), paths

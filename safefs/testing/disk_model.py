@@ -165,23 +165,20 @@ def copy_tree(tree: Directory, src: str, dst: str) -> None:
 
 def move_tree(tree: Directory, src: str, dst: str) -> None:
     model.admit(src, dst)
-    source = _entry(tree, src)
+    try:
+        source = model.entry(tree, src)
+        missing = source is None
+    except Refused as refused:
+        source, missing = None, refused.words != {"ENOTDIR"}
     if isinstance(source, Directory):
         _tree_with_parents(tree, source, dst, partial(model.move_tree, src=src))
         return
     try:
         model.move_tree(tree, src, dst)  # is refused
     except Refused as refused:
-        if source is not None and "ENOENT" in refused.words:
+        if not missing and "ENOENT" in refused.words:
             raise Refused("ENOTDIR") from None  # nothing is made for what is no directory
         raise
-
-
-def _entry(tree: Directory, path: str) -> Node | None:
-    try:
-        return model.entry(tree, path)
-    except Refused:
-        return None
 
 
 def _tree_with_parents(
