@@ -517,13 +517,16 @@ class MemoryDriver:
     def rename(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
         with self._lock, Blame(source, target):
             old = self._place(source)
-            is_directory = not isinstance(old.directory.entries.get(old.name), _File)
-            new = self._place(target, makes=True, directories=is_directory, collides=False)
+            new = self._place(target, makes=True, directories=True, collides=False)
+            if old.slash or new.slash:
+                _demand_directory(_demanded(old, source, target), source, target)
             if self.policy.portable_names:
                 besides = old.name if old.directory is new.directory else b""
                 self._refuse_collision(new.directory, new.name, target, besides=besides)
             node = _demanded(old, source, target)
             self._refuse_denied(node, source, self._where(new.directory, new.name))
+            if not isinstance(node, _Directory):
+                self._refuse_child(new, target)
             problem = _cannot_rename(old, node, new, overwrite=overwrite)
             if problem:
                 raise _error(problem, source, target)
@@ -711,7 +714,7 @@ class MemoryDriver:
             return
         node = directory.entries.get(name)
         verdict = rules.verdict(self._where(directory, name))
-        if verdict == PASSABLE and len(name) > _NAME_MAX:
+        if verdict == PASSABLE and not directories and len(name) > _NAME_MAX:
             raise _error(ENAMETOOLONG, path)
         if node is None and not makes and verdict != DENIED:
             if verdict == PASSABLE:
@@ -756,6 +759,13 @@ class MemoryDriver:
                         raise rules.refusal(where, path.shown, within=why)
                 if isinstance(each, _Directory):
                     pending.append((each, beneath))
+
+    def _refuse_child(self, place: _Place, path: RelPath) -> None:
+        """Refuse a file that is to be made there, where a directory may be."""
+        rules = self.policy.rules
+        where = self._where(place.directory, place.name)
+        if rules is not None and rules.denies(where, directory=False):
+            raise rules.refusal(where, path.shown)
 
     def _refusal(self, directory: _Directory, name: bytes, shown: str | bytes) -> PolicyError:
         assert self.policy.rules is not None  # it has refused
@@ -983,7 +993,10 @@ class MemoryDriver:
         try:
             self._find(path)
         except FileNotFoundError:
-            self._mkdir(path, 0o777)
+            try:
+                self._mkdir(path, 0o777)
+            except FileExistsError:
+                pass  # a file that is hidden: the next step says that it is missing
 
 
 def _drop(directory: _Directory, name: bytes, node: _Node) -> None:
@@ -1020,6 +1033,11 @@ def _demanded(place: _Place, path: RelPath, other: RelPath | None = None) -> _No
     if place.slash and not isinstance(node, _Directory):
         raise _error(ENOTDIR, path, other)
     return node
+
+
+def _demand_directory(node: _Node, path: RelPath, other: RelPath) -> None:
+    if not isinstance(node, _Directory):
+        raise _error(ENOTDIR, path, other)
 
 
 def _cannot_rename(old: _Place, node: _Node, new: _Place, *, overwrite: bool) -> int | None:
