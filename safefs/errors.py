@@ -25,7 +25,7 @@ Every error survives ``pickle`` and ``copy`` with equal attributes.
 from __future__ import annotations
 
 import os
-from errno import E2BIG, EACCES, ECANCELED, EINVAL, ENOENT, ENOLCK, ETIMEDOUT
+from errno import E2BIG, EACCES, ECANCELED, EINVAL, ENOENT, ENOLCK, ETIMEDOUT, EXDEV
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def _hint(component: AnyPath | None) -> str:
 class PolicyError(SafefsError, PermissionError):
     """The path stays inside, but the policy of its disk forbids the operation.
 
-    ``rule`` names the field of ``Policy`` that decided. errno is EACCES.
+    ``rule`` names the field of ``Policy`` that decided. errno is EACCES, but for the rule
+    ``"same_filesystem"``: it is what the kernel says of a mount point that is not crossed, EXDEV.
     """
 
     _fields = ("filename", "rule", "reason", "filename2")
@@ -113,7 +114,8 @@ class PolicyError(SafefsError, PermissionError):
         reason: str,
         filename2: AnyPath | None = None,
     ) -> None:
-        OSError.__init__(self, EACCES, f"refused by {rule}: {reason}", filename, None, filename2)
+        number = EXDEV if rule == "same_filesystem" else EACCES
+        OSError.__init__(self, number, f"refused by {rule}: {reason}", filename, None, filename2)
         self.rule = rule
         self.reason = reason
 

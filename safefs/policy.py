@@ -60,7 +60,7 @@ class Policy:
         opening it, which does not block, but may wake who waits at a FIFO, break a lease or touch a
         device. ``"refuse"``: it is looked at first, without opening it, and refused.
     same_filesystem
-        A path that crosses a mount point is an ``OSError`` with EXDEV.
+        A path that crosses a mount point is refused, with EXDEV, as the kernel refuses it.
     portable_names
         A name that Windows or macOS would refuse or change is refused, wherever it stands in a
         path (``safefs.paths.unportable`` has the list); and so is making one beside another that
@@ -180,7 +180,7 @@ class Policy:
             store(self, "allow", None)
         else:
             self._store_patterns(deny, allow)
-        store(self, "above", tuple(above))
+        store(self, "above", _layered(above))
         store(self, "_rules", self._compiled())
 
     def _store_patterns(self, deny: Iterable[str], allow: Iterable[str] | None) -> None:
@@ -316,6 +316,11 @@ class Policy:
         """The refusal, to be raised, of a file that has a denied name beside the one asked for."""
         return refused(PolicyError(shown, "deny", "it has another name, which is denied"))
 
+    @staticmethod
+    def crossing(shown: str | bytes) -> PolicyError:
+        """The refusal, to be raised, of what lies beyond a mount point."""
+        return refused(PolicyError(shown, "same_filesystem", "it lies beyond a mount point"))
+
     def check_kind(self, shown: str | bytes, mode: int) -> None:
         """Refuse what is no file, directory or link: called before it is opened."""
         if not (S_ISREG(mode) or S_ISDIR(mode) or S_ISLNK(mode)):
@@ -363,6 +368,14 @@ def _word(field: str, value: object) -> str:
     if value not in _WORDS[field]:
         raise ValueError(f"{field} is one of {', '.join(_WORDS[field])}; not {value!r}")
     return str(value)
+
+
+def _layered(above: Iterable[PathRules]) -> tuple[PathRules, ...]:
+    found = tuple(above)
+    for each in found:
+        if not isinstance(each, PathRules):
+            raise TypeError(f"above holds what the policy of a narrower disk has, not {each!r}")
+    return found
 
 
 def _limit(field: str, value: object) -> int | None:

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from contextlib import contextmanager
+from errno import EXDEV
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,14 +14,19 @@ import pytest
 from safefs import Disk, Storage
 from safefs.audit import refused
 from safefs.errors import EscapeError, InvalidPathError, PolicyError
+from safefs.kernel import probe
 from safefs.paths import RelPath
 from safefs.policy import Policy
 from safefs.root import Root
+from safefs.testing import mounts
+from tests.attackers import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from safefs.testing.scratch import Scratch
+
+may_mount = pytest.mark.skipif(not mounts.may_mount(), reason="needs the right to mount")
 
 _listening: list[list[tuple[str, tuple[object, ...]]]] = []
 
@@ -68,6 +74,31 @@ def test_a_refusal_is_logged_on_one_line(caplog: pytest.LogCaptureFixture) -> No
     (record,) = caplog.records
     assert record.name == "safefs.audit"
     assert len(record.getMessage().splitlines()) == 1
+
+
+@may_mount
+def test_a_mount_that_is_not_crossed_is_reported_like_any_refusal(
+    scratch: Scratch, resolver: str
+) -> None:
+    (scratch.root / "t" / "mnt").mkdir(parents=True)
+
+    def crossing() -> list[tuple[str, tuple[object, ...]]]:
+        probe.forced = resolver
+        mounts.mount_own(scratch.outside, scratch.root / "t" / "mnt")
+        denied = []
+        with Disk(scratch.root, name="d", policy=Policy(same_filesystem=True)) as disk:
+            for act in (disk.get, disk.delete_directory, disk.all_files):
+                with _heard() as heard, pytest.raises(PolicyError, match="mount point") as caught:
+                    act("t/mnt" if act == disk.get else "t")
+                assert caught.value.errno == EXDEV
+                denied += [event for event in heard if event[0] == "safefs.denied"]
+        return denied
+
+    assert in_child(crossing) == [
+        ("safefs.denied", ("t/mnt", "same_filesystem", None, "d", "Disk.get")),
+        ("safefs.denied", ("mnt", "same_filesystem", None, "d", "Disk.delete_directory")),
+        ("safefs.denied", ("mnt", "same_filesystem", None, "d", "Disk.all_files")),
+    ]
 
 
 def _through_upath(storage: Storage) -> None:

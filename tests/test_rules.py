@@ -457,7 +457,7 @@ def test_rule_03_a_forbidden_mount_is_not_told_as_an_escape(
     (scratch.root / "mnt").mkdir()
     (scratch.root / "d").mkdir()
     told = in_child(crossing)
-    assert told == [(OSError, errno.EXDEV, True)] * 4
+    assert told == [(PolicyError, errno.EXDEV, True)] * 4
 
 
 # -- 4: an absolute path is an escape ----------------------------------------------------------

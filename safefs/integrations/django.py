@@ -340,7 +340,7 @@ class DiskFile(File):  # type: ignore[misc]  # Django is not typed
 
 
 _REFUSALS = (EscapeError, PolicyError)
-_NOT_OF_NAMES = ("read_only", "max_file_size", "quota_bytes", "quota_files")
+_NOT_OF_NAMES = ("read_only", "same_filesystem", "max_file_size", "quota_bytes", "quota_files")
 
 
 def _takes_its_name_at_once(policy: Policy) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from errno import ENOENT, EXDEV
+from errno import ENOENT
 from stat import S_ISDIR, S_ISREG
 
 from safefs.kernel import syscalls
@@ -91,10 +91,10 @@ class Handle:
         if self.closed:
             raise ValueError("operation on a closed Root")
 
-    def check_mount(self, fd: int) -> None:
-        """EXDEV for a descriptor beyond a mount point, where the policy has no crossing."""
+    def check_mount(self, fd: int, shown: str | bytes) -> None:
+        """Refuse what was reached beyond a mount point, where the policy has no crossing."""
         if self.mount is not None and syscalls.mount_id(fd) != self.mount:
-            raise OSError(EXDEV, os.strerror(EXDEV))
+            raise self.policy.crossing(shown)
 
     def permit(self, path: RelPath, *, writes: bool, adds: bool = False) -> None:
         """The one check of the policy: after a path is resolved, before it is acted on."""

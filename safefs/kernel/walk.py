@@ -101,7 +101,7 @@ def _walk(
             wanted = flags | (os.O_DIRECTORY if slash else 0)
             fd, target = _open_last(trail.fd, name, wanted, mode, follow=follow)
         if fd >= 0:
-            _check_mount(handle, fd)
+            _check_mount(handle, path, fd)
             fd = entered(fd, trail.fd, name)
             if told is not None:
                 told.reached(fd)
@@ -245,9 +245,9 @@ def _check_owner(dir_fd: int, name: bytes, dir_owner: int) -> None:
         raise _os_error(EACCES)
 
 
-def _check_mount(handle: Handle, fd: int) -> None:
+def _check_mount(handle: Handle, path: RelPath, fd: int) -> None:
     try:
-        handle.check_mount(fd)
+        handle.check_mount(fd, path.shown)
     except BaseException:
         syscalls.close(fd)
         raise

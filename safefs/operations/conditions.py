@@ -99,7 +99,7 @@ def _digest(handle: Handle, parent: Parent, algorithm: str) -> str:
     import hashlib  # slow to import, and most have no use for it
 
     digest = hashlib.new(algorithm, usedforsecurity=False)
-    fd = open_child(handle, parent.fd, parent.name, _READ)
+    fd = open_child(handle, parent.fd, parent.name, _READ, parent.path.shown)
     try:
         handle.permit_file(parent.path.shown, syscalls.fstat(fd))
         while chunk := syscalls.read(fd, _CHUNK):

@@ -55,7 +55,7 @@ def refuse_denied_child(
     if handle.rules is None and (target is None or target.rules is None):
         return
     try:
-        top = open_child(handle, dir_fd, name, syscalls.LISTING)
+        top = open_child(handle, dir_fd, name, syscalls.LISTING, shown)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:

@@ -7,7 +7,7 @@ from the top of its tree without following a link.
 
 from __future__ import annotations
 
-from errno import EINVAL, EISDIR, ENXIO
+from errno import EINVAL, EISDIR, ENXIO, EXDEV
 from os import strerror
 
 from safefs.errors import PolicyError, SafefsError
@@ -154,7 +154,7 @@ class Plan:
         """What is left out for what it is, and not by a failure, is no reason to remove nothing."""
         try:
             self._job.failed(error, path, kind)
-            if error.errno == ENXIO or isinstance(error, PolicyError):
+            if error.errno == ENXIO or (isinstance(error, PolicyError) and error.errno != EXDEV):
                 self._job.excused += 1
         finally:
             del error  # or it is a cycle, and keeps what its frames have open

@@ -105,7 +105,7 @@ def _count(src: Place, dst: Place, within: Within, job: Job, place: bytes) -> No
 def _remove_copied(src: Place, dst: Place, portraits: Portraits, job: Job) -> None:
     try:
         with Parent(src.handle, src.path, writes=True, owns=True) as parent:
-            top = open_child(src.handle, parent.fd, parent.name, syscalls.LISTING)
+            top = open_child(src.handle, parent.fd, parent.name, syscalls.LISTING, src.path.shown)
             try:
                 _Removal(src, portraits, job).remove(top)
             finally:

@@ -143,11 +143,20 @@ class Blame:
             blame(error, self._path, self._path2)
 
 
-def open_child(handle: Handle, dir_fd: int, name: str | bytes, flags: int) -> int:
-    """One name in an open directory, not followed, and on this side of any mount point."""
+def open_child(
+    handle: Handle,
+    dir_fd: int,
+    name: str | bytes,
+    flags: int,
+    shown: str | bytes | None = None,
+) -> int:
+    """One name in an open directory, not followed, and on this side of any mount point.
+
+    ``shown``: the path that it is to the caller, where that is known.
+    """
     fd = syscalls.open(name, flags | os.O_NOFOLLOW, dir_fd=dir_fd)
     try:
-        handle.check_mount(fd)
+        handle.check_mount(fd, os.fsdecode(name) if shown is None else shown)
     except BaseException:
         syscalls.close(fd)
         raise

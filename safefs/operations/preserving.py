@@ -81,7 +81,9 @@ def preserved(handle: Handle, parent: Parent, words: tuple[str, ...]) -> Preserv
     try:
         if not S_ISREG(parent.lstat().st_mode):
             return None
-        fd = open_child(handle, parent.fd, parent.name, _READABLE | syscalls.O_PATH)
+        fd = open_child(
+            handle, parent.fd, parent.name, _READABLE | syscalls.O_PATH, parent.path.shown
+        )
     except FileNotFoundError:
         return None
     try:
@@ -102,7 +104,7 @@ def _attributes(handle: Handle, parent: Parent, fd: int) -> dict[str, bytes]:
     if proc is not None:
         syscalls.close(proc)
         return _all(f"/proc/self/fd/{fd}")
-    readable = open_child(handle, parent.fd, parent.name, _READABLE)
+    readable = open_child(handle, parent.fd, parent.name, _READABLE, parent.path.shown)
     try:
         return _all(readable)
     finally:

@@ -29,7 +29,7 @@ def remove_tree(handle: Handle, path: RelPath, job: Job) -> None:
     job.at = whereabouts(path.text)
     with Parent(handle, path, writes=True) as parent:
         with Blame(path):
-            top = open_child(handle, parent.fd, parent.name, syscalls.LISTING)
+            top = open_child(handle, parent.fd, parent.name, syscalls.LISTING, path.shown)
         try:
             with Blame(path):
                 if handle.is_root(top):

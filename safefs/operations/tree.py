@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from errno import ELOOP, ENOTDIR
+from errno import ELOOP, ENOTDIR, EXDEV
 
 from safefs.errors import SafefsError
 from safefs.kernel import syscalls
@@ -169,10 +169,10 @@ def visit(
             beneath = name if at in (".", "") else f"{at}/{name}"
             try:
                 descent.enter(_one_name(handle, descent.fd, name))
-            except SafefsError:
-                raise
             except OSError as error:
-                _report(error, beneath, onerror)
+                if isinstance(error, SafefsError) and error.errno != EXDEV:
+                    raise
+                _report(error, beneath, onerror)  # a mount that is not entered is passed over
                 continue
             try:
                 pending.append(here(beneath))
