@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from warnings import catch_warnings, simplefilter
 
 from safefs.folding import Spelling, cases, folded
 
@@ -24,6 +25,8 @@ _EVERYTHING = frozenset({"*", "**", "/*", "/**"})
 _MAGIC = re.compile(r"[*?\[\\]")
 _ESCAPE_IN_BRACKETS = re.compile(r"(?<!\\)(?:\\\\)*\[[!^]?\]?[^\]]*\\")
 _NAMED_CLASS = re.compile(r"\[[^\]]*\[[:.=]")
+# Surrogates that stand for no byte, see os.fsdecode.
+_ENCODES_NOTHING = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 # How pathspec writes a star, and the end of a pattern.
 _STAR, _END = "[^/]*", "(?:(?P<ps_d>/)|$)"
 
@@ -58,6 +61,8 @@ def _problem(pattern: str, *, first: bool) -> str | None:
         return "it begins or ends with a space"
     if "\0" in pattern:
         return "a name holds no NUL"
+    if _ENCODES_NOTHING.search(pattern):
+        return "no name holds half a character"
     if first and pattern[0] == "!":
         return "there is nothing before it that it could take back"
     parts = body.removeprefix("/").removesuffix("/").split("/")
@@ -101,14 +106,20 @@ def _is_denied(lines: Lines, pattern: str) -> bool:
 class At:
     """Where a path has come to in all lines at once.
 
-    ``included``: what was said last of it, or of what it lies in. ``open`` are the places in lines
-    from which a further name may lead to a match.
+    ``included``: what was said last of it, or of what it lies in, and ``line`` by which line.
+    ``open`` are the places in lines from which a further name may lead to a match.
     """
 
-    __slots__ = ("included", "open")
+    __slots__ = ("included", "line", "open")
 
-    def __init__(self, included: bool, places: frozenset[int]) -> None:  # noqa: FBT001
+    def __init__(
+        self,
+        included: bool,  # noqa: FBT001  (it has no other)
+        places: frozenset[int],
+        line: int | None = None,
+    ) -> None:
         self.included = included
+        self.line = line
         self.open = places
 
 
@@ -161,8 +172,9 @@ class Lines:
             elif part(spelling):
                 places |= self._closure(place + 1)
         ended = [self._ends[place] for place in places if place in self._ends]
-        included = self._included[max(ended)] if ended else at.included
-        return At(included, frozenset(place for place in places if place not in self._ends))
+        line = max(ended, default=at.line)
+        included = at.included if line is None else self._included[line]
+        return At(included, frozenset(place for place in places if place not in self._ends), line)
 
     def leads(self, at: At) -> bool:
         """Whether something beneath may be included."""
@@ -216,13 +228,15 @@ def _compiled(text: str) -> re.Pattern[str]:
         ) from None
     if _NAMED_CLASS.search(text):
         raise ValueError(f"{text!r} is no pattern: classes have no names here, as in [[:upper:]]")
-    try:
-        found: Any = [each.regex for each in GitIgnoreSpec.from_lines([f"/{text}"]).patterns]
-    except (ValueError, re.error) as error:
-        raise ValueError(f"{text!r} is no pattern: {error}") from None
-    if len(found) != 1 or not isinstance(found[0], re.Pattern):
-        raise ValueError(f"{text!r} is no pattern")
-    return _without_return(found[0])
+    with catch_warnings():
+        simplefilter("ignore", FutureWarning)  # of "[[a]", which may mean more to re one day
+        try:
+            found: Any = [each.regex for each in GitIgnoreSpec.from_lines([f"/{text}"]).patterns]
+        except (ValueError, re.error) as error:
+            raise ValueError(f"{text!r} is no pattern: {error}") from None
+        if len(found) != 1 or not isinstance(found[0], re.Pattern):
+            raise ValueError(f"{text!r} is no pattern")
+        return _without_return(found[0])
 
 
 def _without_return(found: re.Pattern[str]) -> re.Pattern[str]:

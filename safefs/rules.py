@@ -190,14 +190,20 @@ class Rules:
 
         ``within``: the reason, where ``shown`` is a directory and ``place`` lies beneath it.
         """
-        rule = self._rule(place)
-        return refused(PolicyError(shown, rule, within or _REASONS[rule]))
+        rule, pattern = self._rule(place)
+        by = "" if pattern is None else f" ({pattern!r})"
+        return refused(PolicyError(shown, rule, within or _REASONS[rule] + by))
 
-    def _rule(self, place: bytes) -> str:
+    def _rule(self, place: bytes) -> tuple[str, str | None]:
+        """(what refuses, the pattern of it, where that tells nothing of what lies above)."""
         if self._dots and place[:1] == b".":
-            return _TOP
+            return _TOP, None
         names = [os.fsdecode(name) for name in place.split(b"/")]
-        return "deny" if any(layer.denies(names) for layer in self._layers) else "allow"
+        for layer in self._layers:
+            line = layer.denied_by(names)
+            if line is not None:
+                return "deny", None if layer.at else layer.deny[line]
+        return "allow", None
 
 
 class Verdicts(dict[str, int]):
@@ -216,12 +222,14 @@ class Verdicts(dict[str, int]):
 class _Layer:
     """One disk's patterns, for paths beneath the place where a root of it lies."""
 
-    __slots__ = ("_allow", "_deny", "start")
+    __slots__ = ("_allow", "_deny", "at", "deny", "start")
 
     def __init__(self, rules: PathRules) -> None:
         # A late import: who has no patterns does not need what reads them.
         from safefs.gitignore import lines_of
 
+        self.at = rules.at
+        self.deny = rules.deny
         self._deny = lines_of(rules.deny, fold=True) if rules.deny else None
         self._allow = None if rules.allow is None else lines_of(rules.allow)
         at = (
@@ -248,11 +256,11 @@ class _Layer:
                 verdict = PASSABLE if self._allow.leads(allow) else DENIED
         return (deny, allow), verdict
 
-    def denies(self, names: list[str]) -> bool:
-        """Whether it is ``deny`` that refuses a path."""
+    def denied_by(self, names: list[str]) -> int | None:
+        """Which pattern of ``deny`` refuses a path."""
         at = self.start
         for name in names:
             at = self.step(at, name)[0]
             if at[0] is not None and at[0].included:
-                return True
-        return False
+                return at[0].line
+        return None

@@ -243,6 +243,24 @@ def test_it_is_said_that_what_is_denied_lies_within(memory: bool) -> None:
                 act()
 
 
+@pytest.mark.parametrize("memory", [False, True])
+def test_a_refusal_names_the_pattern_unless_that_is_of_a_wider_disk(memory: bool) -> None:
+    """Patterns of what lies above tell of names that the narrower disk does not know."""
+    with Storage.fake(memory=memory) as storage:
+        whole = storage.disk("documents")
+        whole.put("above/d/a.key", "")
+        whole.put("above/b", "")
+        patterns = ["*.k??", "!b*", "*.key", "x", "/above/b"]
+        disk = whole.with_policy(Policy(deny=patterns))
+        for path, pattern in (("above/d/a.key", "*.key"), ("x/new", "x"), ("above/b", "/above/b")):
+            with pytest.raises(PolicyError) as caught:
+                disk.put(path, "")
+            assert caught.value.reason == f"the disk denies this name ({pattern!r})"
+        with disk.scoped("above") as narrow, pytest.raises(PolicyError) as caught:
+            narrow.get("b")
+        assert caught.value.reason == "the disk denies this name"
+
+
 def test_a_mirror_neither_takes_nor_removes_what_is_denied(top: Path, scratch: Scratch) -> None:
     other = scratch.outside / "other"
     for name in ("gone", "keep", "keep/secret", "h"):
