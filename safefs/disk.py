@@ -385,13 +385,15 @@ class Disk:
         Nothing is done for it, no content is read, nothing beyond the disk is looked at or named,
         and no refusal is reported to ``safefs.audit``. ``operation`` is one of ``"read"``
         (``get``), ``"write"``, ``"append"`` and ``"create"`` (``open`` in the modes ``"w"``,
-        ``"a"`` and ``"x"``, in place), ``"list"`` (``files``) and ``"remove"`` (``delete``). None
-        of these is ``put``: it makes directories that are missing, where ``"write"`` fails, and
-        puts a new file in the place of one that ``hard_links`` keeps from being written.
+        ``"a"`` and ``"x"``, in place), ``"put"``, ``"make_directory"``, ``"list"`` (``files``),
+        ``"remove"`` (``delete``) and ``"remove_tree"`` (``delete_directory``, which has a dry run
+        for what lies beneath).
 
         It is what would be now: what others change meanwhile, it cannot know. Nor what only the
-        attempt can tell, as that the device is full or its medium bad, or that another holds a
-        lease. OSError (ENOTSUP) on a system without O_PATH, ``ValueError`` for another operation.
+        attempt can tell, as that the device is full or its medium bad, a quota used up, or that
+        another holds a lease.
+
+        OSError (ENOTSUP) on a system without O_PATH, ``ValueError`` for another operation.
         """
         from safefs.explanation import OPERATIONS
         from safefs.operations.explaining import explained

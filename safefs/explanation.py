@@ -10,12 +10,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal
 
-    Operation = Literal["read", "write", "append", "create", "list", "remove"]
+    Operation = Literal[
+        "read",
+        "write",
+        "append",
+        "create",
+        "put",
+        "make_directory",
+        "list",
+        "remove",
+        "remove_tree",
+    ]
     StepKind = Literal[
         "directory", "file", "symlink", "other", "missing", "not a directory", "unknown"
     ]
 
-OPERATIONS: tuple[Operation, ...] = ("read", "write", "append", "create", "list", "remove")
+OPERATIONS: tuple[Operation, ...] = (
+    "read",
+    "write",
+    "append",
+    "create",
+    "put",
+    "make_directory",
+    "list",
+    "remove",
+    "remove_tree",
+)
 
 
 class PathStep(Frozen):

@@ -7,7 +7,7 @@ import gc
 import os
 import pickle
 import sys
-from errno import EISDIR, ENOENT, ENOTSUP
+from errno import EINVAL, EISDIR, ENOENT, ENOTSUP
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safefs import Disk, Explanation, PathStep, Policy
+from safefs.audit import rule_of
 from safefs.drivers.memory import MemoryDriver
 from safefs.errors import SafefsError
 from safefs.explanation import OPERATIONS
 from safefs.kernel import syscalls
-from safefs.operations.explaining import rule_of
 from safefs.testing import planting
 from safefs.testing.strategies import hostile_paths, relative_paths, trees
 from tests import layouts
@@ -51,8 +51,11 @@ REAL: dict[Operation, Callable[[Disk, str], object]] = {
     "write": _opens("wb"),
     "append": _opens("ab"),
     "create": _opens("xb"),
+    "put": lambda disk, path: disk.put(path, b""),
+    "make_directory": lambda disk, path: disk.make_directory(path),
     "list": lambda disk, path: disk.files(path),
     "remove": lambda disk, path: disk.delete(path),
+    "remove_tree": lambda disk, path: disk.delete_directory(path),
 }
 _NO_DOTS = Policy(top_level_dot_entries="refuse")
 POLICIES = [
@@ -287,6 +290,34 @@ def test_what_is_missing_or_of_the_wrong_kind_is_no_rule(disk: Disk) -> None:
     found = disk.explain("releases/new", "write")
     assert (found.allowed, found.place) == (True, "releases/new")
     assert _told(found)[-1] == ("new", "missing", "releases/new")
+
+
+def test_put_makes_what_is_missing_and_says_what(disk: Disk) -> None:
+    for path, place in (("current/new/deep/f", "releases/3/new/deep/f"), ("new/../f", "f")):
+        found = disk.explain(path, "put")
+        assert (found.allowed, found.place) == (True, place)
+        assert found.steps[-1] == PathStep("f", "missing", place)
+        assert disk.explain(path, "write").errno == ENOENT
+    assert _told(disk.explain("current/new/f", "make_directory"))[-2:] == [
+        ("new", "missing", "releases/3/new"),
+        ("f", "missing", "releases/3/new/f"),
+    ]
+    with disk.with_policy(Policy(hard_links="refuse")) as narrow:
+        assert not narrow.explain("twin", "write").allowed
+        assert narrow.explain("twin", "put").allowed
+    found = disk.explain("twin/new/f", "put")
+    assert (found.operation, found.error, found.place) == ("put", "NotADirectoryError", None)
+    with disk.with_policy(Policy(deny=["secret"])) as narrow:
+        found = narrow.explain("new/secret/f", "put")
+        assert (found.rule, found.path) == ("deny", "new/secret/f")
+
+
+def test_a_tree_that_would_be_removed_is_looked_at_for_what_is_denied(disk: Disk) -> None:
+    assert disk.explain("releases", "remove_tree").place == "releases"
+    assert disk.explain("current", "remove_tree").error == "NotADirectoryError"
+    assert disk.explain("", "remove_tree").errno == EINVAL
+    with disk.with_policy(Policy(deny=["report.txt"])) as narrow:
+        assert narrow.explain("releases", "remove_tree").rule == "deny"
 
 
 def test_a_line_is_a_line_whatever_a_name_holds(scratch: Scratch, disk: Disk) -> None:

@@ -211,8 +211,8 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "write is of a file in place; put replaces it, and makes directories that are missing. "
-        "Exit status: 0 if it would be done, 1 if not."
+        "read is the default; write is of a file in place, put replaces it and makes directories "
+        "that are missing. Exit status: 0 if it would be done, 1 if not."
     )
     parser.add_argument(
         "--operation",

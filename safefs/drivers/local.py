@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from errno import EEXIST, EINVAL
+from functools import partial
 from stat import S_IMODE, S_ISREG
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
 
@@ -273,9 +274,13 @@ class LocalDriver:
         return 0o777 if self._file_mode is None else self._file_mode
 
     def explain(self, path: RelPath, operation: Operation) -> Explanation:
-        from safefs.operations.explaining import explain  # few programs ask
+        from safefs.drivers.foretelling import foretell_put  # few programs ask
+        from safefs.operations.explaining import explain
 
-        return explain(self._root._handle, path, operation)  # noqa: SLF001  (one object)
+        handle = self._root._handle  # noqa: SLF001  (one object)
+        if operation == "put":
+            return foretell_put(self, path, partial(explain, handle))
+        return explain(handle, path, operation)
 
     def narrowed(self, path: RelPath, policy: Policy | None = None) -> Self:
         self.policy.check(path, writes=False)  # subroot asks only what resolving it asks

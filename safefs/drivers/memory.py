@@ -26,7 +26,7 @@ from stat import S_IFDIR, S_IFREG, S_IMODE
 from time import time_ns
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
 
-from safefs.audit import refused
+from safefs.audit import refused, rule_of
 from safefs.drivers.base import Stat, is_absence, kind_of
 from safefs.drivers.fileobjects import binary, published
 from safefs.drivers.locking import LockMemory
@@ -483,10 +483,7 @@ class MemoryDriver:
 
     def remove_tree(self, path: RelPath, job: Job | None = None) -> None:
         with self._lock:
-            place, node = self._existing(path)
-            if not isinstance(node, _Directory):
-                raise _error(ENOTDIR, path)
-            self._refuse_denied(node, path)
+            place, node = self._removable_tree(path)
             if job is not None:
                 if job.surveys:
                     rehearsal = job.rehearsal()
@@ -496,6 +493,13 @@ class MemoryDriver:
                 if job.dry_run:
                     return
             _drop(place.directory, place.name, node)
+
+    def _removable_tree(self, path: RelPath) -> tuple[_Place, _Directory]:
+        place, node = self._existing(path)
+        if not isinstance(node, _Directory):
+            raise _error(ENOTDIR, path)
+        self._refuse_denied(node, path)
+        return place, node
 
     def copy(self, source: RelPath, target: RelPath, *, overwrite: bool) -> None:
         with self._lock, Blame(source, target):
@@ -629,7 +633,14 @@ class MemoryDriver:
         return twin
 
     def explain(self, path: RelPath, operation: Operation) -> Explanation:
-        from safefs.operations.explaining import explained  # few programs ask
+        from safefs.drivers.foretelling import foretell_put  # few programs ask
+
+        if operation == "put":
+            return foretell_put(self, path, self._explain)
+        return self._explain(path, operation)
+
+    def _explain(self, path: RelPath, operation: Operation) -> Explanation:
+        from safefs.operations.explaining import explained
 
         with self._lock:
             self._check_open()
@@ -638,6 +649,8 @@ class MemoryDriver:
                 self._rehearse(path, operation)
             except OSError as error:
                 return explained(path.shown, operation, error, steps)
+            if steps and steps[-1].kind == "missing":
+                steps = tuple(self._way_made(path))
         place = (steps[-1].place or "") if steps else ""
         return explained(path.shown, operation, None, steps, place)
 
@@ -650,12 +663,44 @@ class MemoryDriver:
                 raise _error(ENOENT, path)
         elif operation == "remove":
             self._removable(path)
+        elif operation == "remove_tree":
+            self._removable_tree(path)
+        elif operation == "put":
+            self._replaceable(path)
+        elif operation == "make_directory":
+            self._look_to_make(path)
         else:
             self._openable(path, {"write": "w", "append": "a", "create": "x"}[operation])
 
+    def _way_made(self, path: RelPath) -> Iterator[PathStep]:
+        """The way to what is missing, and is to be made."""
+        from safefs.explanation import PathStep
+
+        there, new = settled(path.names, lambda names: self._is_entry(names, path))
+        place = ""
+        for step in self._way(RelPath(b"/".join(there) or b".", path.shown)):
+            place = step.place or ""
+            yield step
+        for name in map(os.fsdecode, new):
+            place = f"{place}/{name}" if place else name
+            yield PathStep(name, "missing", place)
+
+    def _look_to_make(self, path: RelPath) -> None:
+        """What ``mkdir`` with its parents asks before it makes the first of them."""
+        self.policy.check(path, writes=True, adds=True)
+        if self._is_directory(path):
+            return
+        self._check_above(path)
+        names = path.names
+        first = self._first_missing(names[:-1], path)
+        self._look_ahead(path, exist_ok=True)
+        made = RelPath(b"/".join(names[: first + 1]), path.shown)
+        if self._place(made, adds=True, directories=True).directory.removed:
+            raise _error(ENOENT, path)
+
     def _way(self, path: RelPath) -> Iterator[PathStep]:
         from safefs.explanation import PathStep
-        from safefs.operations.explaining import missed, rule_of
+        from safefs.operations.explaining import missed
 
         node: _Node = self._root
         where: list[bytes] = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from safefs.drivers.base import is_absence
 from safefs.drivers.content import Body
-from safefs.errors import PreconditionError, SameFileError
+from safefs.errors import PreconditionError, SafefsError, SameFileError
 from safefs.operations.parent import Blame
 from safefs.paths import RelPath, settled
 
@@ -46,9 +46,18 @@ def make_parent(
     leads out, with ``no_name`` a last component of dots, with ``slash`` (unless that is None) a
     slash behind it.
     """
-    above, name, slashed = where.split()
-    if not above:
+    if not where.split()[0]:
         return False
+    above, _ = foresee(driver, where, no_name=no_name, slash=slash)
+    driver.mkdir(above, 0o777, parents=True, exist_ok=True, durable=durable)
+    return True
+
+
+def foresee(
+    driver: Driver, where: RelPath, *, no_name: int = EISDIR, slash: int | None = EISDIR
+) -> tuple[RelPath, RelPath]:
+    """(the directories above, where the path will lead), or what ``make_parent`` refuses."""
+    above, name, slashed = where.split()
     driver.policy.check(where, writes=True, adds=True)
     there, new = _settled(driver, where)
     if name in (b".", b".."):
@@ -60,9 +69,7 @@ def make_parent(
         raise _error(EISDIR, where)
     if new and found.kind == "directory" and driver.policy.rules is not None:
         _refuse_denied(driver, there, new, where, directory=slash is None)
-    directory = RelPath(above.rstrip(b"/"), where.shown)
-    driver.mkdir(directory, 0o777, parents=True, exist_ok=True, durable=durable)
-    return True
+    return RelPath(above.rstrip(b"/"), where.shown), there.join(b"/".join(new))
 
 
 def _refuse_denied(
@@ -227,7 +234,9 @@ def move(here: End, there: End, *, overwrite: bool) -> Literal["renamed", "copie
     try:
         rename(here, there, overwrite=overwrite)
     except OSError as error:
-        if error.errno != EXDEV or here.driver.lstat(here.path).kind == "directory":
+        if error.errno != EXDEV or isinstance(error, SafefsError):
+            raise
+        if here.driver.lstat(here.path).kind == "directory":
             raise
         return move_across(here, there, overwrite=overwrite)
     return "renamed"

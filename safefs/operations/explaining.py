@@ -8,7 +8,7 @@ opened with O_PATH: nothing is read, no FIFO is woken, no time of access is set.
 from __future__ import annotations
 
 import os
-from errno import EACCES, EEXIST, EISDIR, ENOENT, ENOTSUP, ENXIO, EROFS, EXDEV
+from errno import EACCES, EEXIST, EINVAL, EISDIR, ENOENT, ENOTSUP, ENXIO, EROFS
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from safefs import audit
@@ -16,8 +16,11 @@ from safefs.errors import EscapeError
 from safefs.explanation import Explanation, PathStep
 from safefs.kernel import syscalls, walk
 from safefs.kernel.procfs import permits
+from safefs.operations.denied import refuse_denied_child
 from safefs.operations.files import refuse_names_alike
-from safefs.operations.parent import Parent
+from safefs.operations.names import look_ahead, missing_above
+from safefs.operations.parent import Parent, open_child
+from safefs.operations.replace import existing_entry, look_for_parent
 from safefs.paths import RelPath
 
 TYPE_CHECKING = False
@@ -68,19 +71,12 @@ def explained(
         text,
         operation,
         allowed=False,
-        rule=rule_of(error),
+        rule=audit.rule_of(error),
         error=type(error).__name__,
         errno=number,
         reason=said,
         steps=steps,
     )
-
-
-def rule_of(error: BaseException) -> str | None:
-    """What refuses, or None where no rule decides; on the way it is a rule that gives EXDEV."""
-    if isinstance(error, OSError) and error.errno == EXDEV:
-        return "same_filesystem"
-    return audit.rule_of(error)
 
 
 def missed(error: OSError) -> StepKind:
@@ -93,6 +89,12 @@ def missed(error: OSError) -> StepKind:
 def _look(handle: Handle, path: RelPath, operation: Operation, told: Told) -> None:
     if operation == "remove":
         _look_to_remove(handle, path, told)
+    elif operation == "remove_tree":
+        _look_to_remove_tree(handle, path, told)
+    elif operation == "put":
+        _look_to_put(handle, path, told)
+    elif operation == "make_directory":
+        _look_to_make(handle, path, told)
     elif operation == "list":
         handle.permit(path, writes=False)
         fd = walk.open_beneath(handle, path, _LISTING, told=told)
@@ -154,14 +156,36 @@ def _judge(handle: Handle, path: RelPath, fd: int, *, writes: bool) -> None:
     handle.permit_file(path.shown, found)
 
 
+def _look_to_put(handle: Handle, path: RelPath, told: Told) -> None:
+    """As ``replace.replace_file`` puts a file into a directory that is there."""
+    _go_to_name(handle, path, told)
+    with look_for_parent(handle, path) as parent:
+        existing = existing_entry(parent)
+        told.found(None if existing is None else existing.st_mode)
+        _demand_place(parent.fd)
+
+
+def _look_to_make(handle: Handle, path: RelPath, told: Told) -> None:
+    """As ``names.makedirs`` makes a directory, and those above it, where they are missing."""
+    handle.permit(path, writes=True, adds=True)
+    try:
+        syscalls.close(walk.open_beneath(handle, path, syscalls.DIRECTORY, told=told))
+        return
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    missing = missing_above(handle, path)
+    there, new = look_ahead(handle, path, exist_ok=True)
+    syscalls.close(walk.open_beneath(handle, there, syscalls.DIRECTORY, told=told))
+    told.makes(new)
+    with Parent(
+        handle, missing[0] if missing else path, writes=True, adds=True, directory=True
+    ) as parent:
+        _demand_place(parent.fd)
+
+
 def _look_to_remove(handle: Handle, path: RelPath, told: Told) -> None:
     """As ``names.unlink`` removes: ``Parent`` is what decides, and the walk tells of the way."""
-    head, name, _ = path.split()
-    named = name not in (b"", b".", b"..")
-    above = RelPath(head, path.shown) if named else path
-    syscalls.close(walk.open_beneath(handle, above, syscalls.DIRECTORY, told=told))
-    if named:
-        told.named(name)
+    _go_to_name(handle, path, told)
     with Parent(handle, path, writes=True) as parent:
         if parent.slash:
             parent.demand_directory()
@@ -170,6 +194,40 @@ def _look_to_remove(handle: Handle, path: RelPath, told: Told) -> None:
         if S_ISDIR(mode):
             raise _error(EISDIR)
         _demand(parent.fd, _W | _X)
+
+
+def _look_to_remove_tree(handle: Handle, path: RelPath, told: Told) -> None:
+    """As ``removing.remove_tree`` begins; what lies beneath is looked at for its names alone."""
+    _go_to_name(handle, path, told)
+    with Parent(handle, path, writes=True) as parent:
+        told.found(parent.lstat().st_mode)
+        refuse_denied_child(handle, parent.fd, parent.name, path.shown)
+        flags = syscalls.DIRECTORY  # O_PATH
+        top = open_child(handle, parent.fd, parent.name, flags, path.shown)
+        try:
+            if handle.is_root(top):
+                raise _error(EINVAL)
+            _demand(top, _R | _W | _X)
+        finally:
+            syscalls.close(top)
+        _demand(parent.fd, _W | _X)
+
+
+def _go_to_name(handle: Handle, path: RelPath, told: Told) -> None:
+    """Let the walk tell of the way to the directory in which a name stands, and of the name."""
+    head, name, _ = path.split()
+    named = name not in (b"", b".", b"..")
+    above = RelPath(head, path.shown) if named else path
+    syscalls.close(walk.open_beneath(handle, above, syscalls.DIRECTORY, told=told))
+    if named:
+        told.named(name)
+
+
+def _demand_place(fd: int) -> None:
+    """Refuse what the system would of a new name in this directory."""
+    if not syscalls.fstat(fd).st_nlink:
+        raise _error(ENOENT)
+    _demand(fd, _W | _X)
 
 
 def _demand(fd: int, access: int) -> None:
@@ -271,9 +329,16 @@ class Told:
         self._met.append(_Met(name))
         self._end = self._beneath(name)
 
-    def found(self, mode: int) -> None:
-        """What bears the name."""
-        self._met[-1].kind, self._met[-1].place = _kind(mode), self._end
+    def makes(self, names: list[bytes]) -> None:
+        """Names that are missing beneath what the walk has come to, each in the one before."""
+        for name in names:
+            self.named(name)
+            self.found(None)
+
+    def found(self, mode: int | None) -> None:
+        """What bears the name; None: nothing, and it is to be made."""
+        self._met[-1].kind = "missing" if mode is None else _kind(mode)
+        self._met[-1].place = self._end
 
     def _beneath(self, name: bytes) -> bytes:
         return b"/".join((self._where, name)) if self._where else name
@@ -304,10 +369,10 @@ class Told:
 
     @staticmethod
     def _explain(met: _Met, error: OSError) -> None:
-        met.rule = rule_of(error)
+        met.rule = audit.rule_of(error)
         if met.kind == "unknown":
             met.kind = missed(error)
-            met.mount = error.errno == EXDEV
+            met.mount = met.rule == "same_filesystem"
         if isinstance(error, EscapeError) and error.reason == EscapeError.MAGIC_LINK:
             met.target = None  # the one text of a link that tells of what lies outside
 
@@ -318,10 +383,8 @@ def _joined(trail: Trail) -> bytes:
 
 def _hindrance(fd: int) -> OSError | None:
     """What the system would say of a new name in this directory."""
-    if not syscalls.fstat(fd).st_nlink:
-        return _error(ENOENT)
     try:
-        _demand(fd, _W | _X)
+        _demand_place(fd)
     except OSError as error:
         return error.with_traceback(None)
     return None

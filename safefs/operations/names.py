@@ -59,9 +59,9 @@ def makedirs(
         if exist_ok:
             return
         raise _exists(path)
-    missing = _missing(handle, path)
+    missing = missing_above(handle, path)
     if missing:
-        _look_ahead(handle, path, exist_ok=exist_ok)
+        look_ahead(handle, path, exist_ok=exist_ok)
     make = _mkdir_durably if durable else mkdir
     for prefix in missing:
         try:
@@ -88,7 +88,7 @@ def _is_directory(handle: Handle, path: RelPath) -> bool:
     return True
 
 
-def _missing(handle: Handle, path: RelPath) -> list[RelPath]:
+def missing_above(handle: Handle, path: RelPath) -> list[RelPath]:
     """The directories above ``path`` that do not exist, from the top down."""
     names = path.names
     missing = []
@@ -104,8 +104,11 @@ def _missing(handle: Handle, path: RelPath) -> list[RelPath]:
     return missing[::-1]
 
 
-def _look_ahead(handle: Handle, path: RelPath, *, exist_ok: bool) -> None:
-    """Raise what a later step would (``new/../../x``): what is refused changes nothing."""
+def look_ahead(handle: Handle, path: RelPath, *, exist_ok: bool) -> tuple[RelPath, list[bytes]]:
+    """(what is there, the names that are to be made in it); what is refused changes nothing.
+
+    Raised is what a later step would raise, as of ``new/../../x``.
+    """
     there, new = settled(path.names, lambda names: _is_entry(handle, _prefix(names, path)))
     found = _prefix(there, path)
     # What is no directory has nothing beneath it that a ".." at the end could undo.
@@ -119,6 +122,7 @@ def _look_ahead(handle: Handle, path: RelPath, *, exist_ok: bool) -> None:
             syscalls.close(fd)
     if not (new or (exist_ok and _is_directory(handle, found))):
         raise _exists(path)
+    return found, new
 
 
 def _is_entry(handle: Handle, path: RelPath) -> bool:

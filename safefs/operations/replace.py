@@ -282,6 +282,11 @@ def parent_of_file(handle: Handle, path: RelPath, *, replaces: bool = True) -> P
     What is put in the place of a path is an open of that path, and reported as one.
     """
     sys.audit("safefs.open", path.shown, _AS_IF)
+    return look_for_parent(handle, path, replaces=replaces)
+
+
+def look_for_parent(handle: Handle, path: RelPath, *, replaces: bool = True) -> Parent:
+    """``parent_of_file`` for who only looks."""
     try:
         parent = Parent(handle, path, writes=True, adds=True, owns=True)
     except OSError as error:
