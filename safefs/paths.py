@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
+_new = object.__new__
 # str.encode() is four times as fast as os.fsencode, and the same where the file system speaks
 # UTF-8, which is everywhere but under an old-fashioned locale.
 _UTF8 = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
@@ -37,8 +38,8 @@ class RelPath:
         self.raw = raw
         self.shown = shown
 
-    @classmethod
-    def parse(cls, path: StrOrBytesPath) -> RelPath:
+    @staticmethod
+    def parse(path: StrOrBytesPath) -> RelPath:
         """Check untrusted text and coerce it, once.
 
         Raises ``TypeError`` for anything but str, bytes and os.PathLike (an int is a descriptor to
@@ -46,19 +47,15 @@ class RelPath:
         encoding cannot hold; ``EscapeError`` for an absolute path. A subclass of str or bytes is
         read for its true content: its own methods are never asked.
         """
-        if type(path) is str and _UTF8:
-            text: str | bytes = path
-            try:
-                raw = path.encode()
-            except UnicodeEncodeError:
-                raw, text = encode(path)
-            if "\0" in path:  # in the str: the same question to bytes costs seven times as much
-                raise _holds_nul(text)
-        else:
-            raw, text = encode(path)
+        if type(path) is str:
+            parsed = _new(RelPath)  # not by __init__, which costs half as much again
+            parsed.raw = raw_of(path)
+            parsed.shown = path
+            return parsed
+        raw, text = encode(path)
         if raw[:1] == b"/":
             raise refused(EscapeError(text, None, EscapeError.ABSOLUTE_PATH))
-        return cls(raw, text)
+        return RelPath(raw, text)
 
     @classmethod
     def one_name(cls, name: StrOrBytesPath) -> RelPath:
@@ -105,6 +102,24 @@ class RelPath:
     def decode(self, name: bytes) -> str | bytes:
         """``name`` in the caller's type: bytes for one who gave bytes, as ``os`` does."""
         return name if isinstance(self.shown, bytes) else os.fsdecode(name)
+
+
+def raw_of(text: str) -> bytes:
+    """``RelPath.parse`` of exactly a str, for who makes no RelPath of it: the bytes alone."""
+    try:
+        raw = text.encode() if _UTF8 else os.fsencode(text)
+    except UnicodeEncodeError:
+        raw = _encoded(text)
+    if "\0" in text:  # in the str: the same question to bytes costs seven times as much
+        raise _holds_nul(text)
+    if raw[:1] == b"/":
+        raise refused(EscapeError(text, None, EscapeError.ABSOLUTE_PATH))
+    return raw
+
+
+def coerced(path: StrOrBytesPath | RelPath) -> RelPath:
+    """``RelPath.parse`` of what may be a RelPath already."""
+    return path if type(path) is RelPath else RelPath.parse(path)  # type: ignore[arg-type]
 
 
 def encode(path: StrOrBytesPath) -> tuple[bytes, str | bytes]:

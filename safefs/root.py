@@ -17,6 +17,7 @@ from safefs.operations import (
     files,
     globbing,
     listing,
+    many,
     moving,
     names,
     removing,
@@ -27,6 +28,7 @@ from safefs.operations.copytree import Place
 from safefs.operations.job import Job
 from safefs.operations.preserving import checked_words
 from safefs.paths import RelPath, encode
+from safefs.paths import coerced as _parse
 from safefs.policy import Policy
 
 TYPE_CHECKING = False
@@ -261,7 +263,8 @@ class Root:
 
         ``permissions``: those of a file that is created, less the umask.
         """
-        permissions = _permissions(permissions)
+        if permissions != 0o666:
+            permissions = _permissions(permissions)
         if atomic or durable:
             opening.check_atomic(files.mode_of(mode), atomic=atomic, durable=durable)
         if atomic:
@@ -277,16 +280,38 @@ class Root:
                 durable=durable,
             )
         return files.open_file(
-            self._handle, _parse(path), mode, buffering, encoding, errors, newline, permissions
+            self._handle, path, mode, buffering, encoding, errors, newline, permissions
         )
 
     def read_bytes(self, path: AnyPath) -> bytes:
         """The whole content of a regular file."""
-        return files.read_bytes(self._handle, _parse(path))
+        return files.read_bytes(self._handle, path)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def read_many(
+            self, paths: Iterable[AnyPath], *, return_exceptions: Literal[False] = False
+        ) -> list[bytes]: ...
+
+        @overload
+        def read_many(
+            self, paths: Iterable[AnyPath], *, return_exceptions: bool
+        ) -> list[bytes | OSError | ValueError]: ...
+
+    def read_many(self, paths: Iterable[AnyPath], *, return_exceptions: bool = False) -> list[Any]:
+        """The content of each file, in the order given: ``read_bytes`` of many, in less time.
+
+        A directory is resolved once for up to 256 paths that follow one another and lie in it, and
+        is held until these have been read. ``return_exceptions``: an error (``OSError``, or
+        ``InvalidPathError``) stands in the place of a content, as in ``asyncio.gather``, where
+        otherwise the first is raised. All contents are in memory at once.
+        """
+        return many.read_many(self._handle, paths, keeps_errors=return_exceptions)
 
     def read_text(self, path: AnyPath, encoding: str = "utf-8") -> str:
         """The whole content as text, with every kind of line end read as ``\\n``."""
-        text = files.read_bytes(self._handle, _parse(path)).decode(encoding)
+        text = files.read_bytes(self._handle, path).decode(encoding)
         return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
     def write_bytes(self, path: AnyPath, data: Buffer) -> int:
@@ -294,13 +319,13 @@ class Root:
 
         Not atomic: see ``replace_file``.
         """
-        return files.write_bytes(self._handle, _parse(path), data)
+        return files.write_bytes(self._handle, path, data)
 
     def write_text(self, path: AnyPath, text: str, encoding: str = "utf-8") -> int:
         """Write text in place, line ends untouched; the number of characters."""
         if not isinstance(text, str):
             raise TypeError(f"write_text takes str, not {type(text).__name__}")
-        files.write_bytes(self._handle, _parse(path), text.encode(encoding))
+        files.write_bytes(self._handle, path, text.encode(encoding))
         return len(text)
 
     def replace_file(
@@ -360,7 +385,23 @@ class Root:
 
     def stat(self, path: AnyPath) -> os.stat_result:
         """The stat of what the path leads to; links inside are followed."""
-        return attributes.stat(self._handle, _parse(path))
+        return attributes.stat(self._handle, path)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def stat_many(
+            self, paths: Iterable[AnyPath], *, return_exceptions: Literal[False] = False
+        ) -> list[os.stat_result]: ...
+
+        @overload
+        def stat_many(
+            self, paths: Iterable[AnyPath], *, return_exceptions: bool
+        ) -> list[os.stat_result | OSError | ValueError]: ...
+
+    def stat_many(self, paths: Iterable[AnyPath], *, return_exceptions: bool = False) -> list[Any]:
+        """``stat`` of each, in the order given; see ``read_many``."""
+        return many.stat_many(self._handle, paths, keeps_errors=return_exceptions)
 
     def lstat(self, path: AnyPath) -> os.stat_result:
         """The stat of the entry itself; ``link/`` is NotADirectoryError."""
@@ -372,7 +413,17 @@ class Root:
         False for what is not found, a loop, an escape, a refusal and invalid text. TypeError,
         EACCES and EIO are raised: they are no answer.
         """
-        return self._mode(path) is not None
+        handle = self._handle
+        _ = handle.fd  # a closed Root answers nothing, not even about invalid text
+        try:
+            return attributes.exists(handle, path)
+        except _UNREACHABLE:
+            pass
+        except OSError as error:
+            if error.errno not in _NOWHERE:
+                raise
+        _ = self._handle.fd  # closed meanwhile, it leads nowhere, and that is no answer
+        return False
 
     def is_file(self, path: AnyPath) -> bool:
         """Whether the path leads to a regular file inside; answers as ``exists`` does."""
@@ -645,10 +696,6 @@ class Root:
     def readlink(self, path: AnyPath) -> str | bytes:
         """The text of a link; bytes for a path given as bytes."""
         return names.readlink(self._handle, _parse(path))
-
-
-def _parse(path: AnyPath) -> RelPath:
-    return path if type(path) is RelPath else RelPath.parse(path)  # type: ignore[arg-type]
 
 
 def _checked(policy: Policy) -> Policy:

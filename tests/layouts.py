@@ -472,6 +472,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("open for reading", _open_read, _read, follows=True),
     Operation("read_bytes", lambda root, path: root.read_bytes(path), _read, follows=True),
     Operation(
+        "read_many", lambda root, path: root.read_many([path, path])[1], _read, follows=True
+    ),
+    Operation(
         "read_text",
         lambda root, path: root.read_text(path).encode(),
         _read,

@@ -17,7 +17,7 @@ CAT = "Disk.fs.cat"
 
 
 def workloads(scale: Scale) -> list[Workload]:
-    return [_listing(scale.many), _reading(scale.many)]
+    return [_listing(scale.many), _looking(scale.many), _reading(scale.many)]
 
 
 def _listing(files: int) -> Workload:
@@ -41,6 +41,25 @@ def _scandir(full: str) -> dict[str, int]:
         return {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
 
 
+def _looking(files: int) -> Workload:
+    def make(ground: Ground) -> dict[str, Subject]:
+        path = ground.flat(files)
+        names = [f"{path}/{name}" for name in sorted(os.listdir(f"{ground.top}/{path}"))]
+        fulls = [f"{ground.top}/{name}" for name in names]
+        root = ground.held(Root(ground.top))
+        return {
+            OS: Subject(lambda: [os.stat(full) for full in fulls], _sizes),
+            "Root.stat_many": Subject(lambda: root.stat_many(names), _sizes),
+            "Root.stat": Subject(lambda: [root.stat(name) for name in names], _sizes),
+        }
+
+    return Workload("many", f"stat {files:,}", make, (Ratio("Root.stat_many"), Ratio("Root.stat")))
+
+
+def _sizes(found: list[os.stat_result]) -> list[int]:
+    return [each.st_size for each in found]
+
+
 def _reading(files: int) -> Workload:
     def make(ground: Ground) -> dict[str, Subject]:
         path = ground.flat(files)
@@ -51,6 +70,7 @@ def _reading(files: int) -> Workload:
         local = peers.PEERS["fsspec LocalFileSystem"][1](ground.top)["read"]
         return {
             OS: Subject(lambda: [peers.read_fd(full) for full in fulls]),
+            "Root.read_many": Subject(lambda: root.read_many(names)),
             "Root.read_bytes": Subject(lambda: [root.read_bytes(name) for name in names]),
             CAT: Subject(
                 lambda: fs.cat(names), lambda found: [found[key] for key in sorted(found)]
@@ -59,6 +79,6 @@ def _reading(files: int) -> Workload:
             "fsspec LocalFileSystem": Subject(lambda: [local(name) for name in names]),
         }
 
-    # The call of many that there is; it answers with a dictionary.
-    figures = (Ratio(CAT, most=1.05),)
+    # fsspec's call of many answers with a dictionary.
+    figures = (Ratio("Root.read_many", most=1.05), Ratio(CAT))
     return Workload("many", f"read {files:,} of 1 KiB", make, figures)

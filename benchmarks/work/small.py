@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 DEPTHS = (1, 4, 16)
 CTYPES = "bare ctypes calls"
 DESCRIPTOR = "kernel.open_beneath"
+_BENEATH = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_MAGICLINKS
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -102,8 +104,7 @@ def _reading(depth: int) -> Workload:
 def _bare(root: Root, path: str) -> Callable[[], bytes]:
     """The system calls of ``Root.read_bytes``, with nothing around them."""
     top, raw = root.fileno(), path.encode()
-    resolve = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_MAGICLINKS
-    how = syscalls.open_how(_READ, 0, resolve)
+    how = syscalls.open_how(_READ, 0, _BENEATH)
     openat2, pread, close = syscalls.openat2, os.pread, os.close
 
     def read() -> bytes:
@@ -138,7 +139,7 @@ def _reading_much() -> Workload:
 def _read_much(full: str) -> bytes:
     fd = os.open(full, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(fd, 1 << 21)
+        return os.read(fd, os.fstat(fd).st_size)  # a buffer that is too large is given back, slowly
     finally:
         os.close(fd)
 
@@ -150,11 +151,33 @@ def _looking(depth: int) -> Workload:
         return {
             OS: Subject(partial(os.stat, full), _size),
             "Root.stat": Subject(partial(root.stat, path), _size),
+            CTYPES: Subject(_bare_stat(root, path), _size),
             **peers.subjects(ground, "size", path),
         }
 
-    figures = (Ratio("Root.stat", most=1.25 if depth == 1 else 1.85),)
+    figures = (Ratio("Root.stat", most=1.25 if depth == 1 else 1.85), Ratio(CTYPES))
     return Workload("small", f"stat, depth {depth}", make, figures)
+
+
+def _bare_stat(root: Root, path: str) -> Callable[[], os.stat_result]:
+    """The system calls of ``Root.stat`` of a path, with nothing around them."""
+    top, raw = root.fileno(), path.encode()
+    opened = _bare_open(top, raw, syscalls.O_PATH | os.O_CLOEXEC)
+
+    def look() -> os.stat_result:
+        fd = opened()
+        found = os.fstat(fd)
+        os.close(fd)
+        return found
+
+    if "/" in path:
+        return look
+    return partial(os.stat, raw, dir_fd=top, follow_symlinks=False)
+
+
+def _bare_open(top: int, raw: bytes, flags: int) -> Callable[[], int]:
+    how = syscalls.open_how(flags, 0o666, _BENEATH)
+    return partial(syscalls.openat2, top, raw, how)
 
 
 def _size(answer: Any) -> object:
@@ -168,27 +191,55 @@ def _asking(depth: int, *, missing: bool) -> Workload:
         return {
             OS: Subject(partial(os.path.exists, f"{ground.top}/{path}")),
             "Root.exists": Subject(partial(root.exists, path)),
+            CTYPES: Subject(_bare_exists(root, path)),
             **peers.subjects(ground, "exists", path),
         }
 
     what = "missing" if missing else "present"
-    figures = (Ratio("Root.exists", most=1.25),)
+    figures = (Ratio("Root.exists", most=1.25), Ratio(CTYPES))
     return Workload("small", f"exists, {what}, depth {depth}", make, figures)
+
+
+def _bare_exists(root: Root, path: str) -> Callable[[], bool]:
+    opened = _bare_open(root.fileno(), path.encode(), syscalls.O_PATH | os.O_CLOEXEC)
+
+    def there() -> bool:
+        fd = opened()
+        if fd >= 0:
+            os.close(fd)
+        return fd >= 0
+
+    return there
 
 
 def _file_object(depth: int) -> Workload:
     def make(ground: Ground) -> dict[str, Subject]:
         path = ground.file(depth)
         root, full = _root(ground), f"{ground.top}/{path}"
+        bare = _bare_file_object(root, path)
         return {
             "builtin open": Subject(lambda: peers.read_opened(open(full, "rb"))),
             "Root.open": Subject(lambda: peers.read_opened(root.open(path, "rb"))),
+            CTYPES: Subject(lambda: peers.read_opened(bare())),
             **peers.subjects(ground, "open", path),
         }
 
     title = f"with open as a file object, read 1 KiB, depth {depth}"
-    figures = (Ratio("Root.open", "builtin open", most=1.05),)
+    figures = (Ratio("Root.open", "builtin open", most=1.05), Ratio(CTYPES, "builtin open"))
     return Workload("small", title, make, figures, baseline="builtin open")
+
+
+def _bare_file_object(root: Root, path: str) -> Callable[[], io.BufferedReader]:
+    """A descriptor, looked at, made to block, and under the two layers of a file object."""
+    opened = _bare_open(root.fileno(), path.encode(), _READ)
+
+    def file() -> io.BufferedReader:
+        fd = opened()
+        os.fstat(fd)
+        os.set_blocking(fd, True)
+        return io.BufferedReader(io.FileIO(fd))
+
+    return file
 
 
 def _text_file_object(depth: int) -> Workload:

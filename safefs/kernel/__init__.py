@@ -10,12 +10,15 @@ from safefs.audit import refused
 from safefs.errors import EscapeError, PolicyError, SafefsError
 from safefs.kernel import openat2, probe, syscalls, walk
 from safefs.kernel.reached import Reached
-from safefs.paths import RelPath
+from safefs.paths import RelPath, coerced, raw_of
 from safefs.rules import PASSABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from safefs.kernel.handle import Handle
+    from safefs.paths import StrOrBytesPath
+
+    AnyPath = StrOrBytesPath | RelPath
 
 # What a kernel without openat2, and a sandbox that forbids it, answer. EPERM and EACCES may also
 # be the honest answer; then the walk gives it again. That openat2 once worked proves nothing: a
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 _NO_OPENAT2 = frozenset({ENOSYS, EPERM, EACCES, EINVAL})
 # Of EAGAIN: any rename on the machine during a ".." causes one, and a ".." may stand in a link.
 _RETRIES = 128
+_CLOEXEC = os.O_CLOEXEC
+_MODE_AT = 32  # in the key of Handle.hows, above all flags
+_audit = sys.audit
 
 
 def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> int:
@@ -33,8 +39,12 @@ def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> in
     also under O_NOFOLLOW: openat(2) would follow ``link/`` there (CVE-2026-39822), so the slash
     is turned into O_DIRECTORY first.
     """
-    flags |= os.O_CLOEXEC
-    sys.audit("safefs.open", path.shown, flags)
+    flags |= _CLOEXEC
+    _audit("safefs.open", path.shown, flags)
+    how = handle.hows.get(flags | mode << _MODE_AT)
+    if how is not None and probe.forced != "walk":
+        fd = syscalls.openat2(handle.fd, path.raw or b".", how)
+        return fd if fd >= 0 else _openat2_said_no(handle, path, flags, mode, -fd)
     if flags & os.O_NOFOLLOW and path.raw[-1:] == b"/":
         if len(path.raw) >= walk.PATH_MAX:  # the kernel would not be shown the slashes
             raise OSError(ENAMETOOLONG, os.strerror(ENAMETOOLONG), path.shown)
@@ -43,8 +53,49 @@ def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> in
         return _walk(handle, path, flags, mode)
     if handle.guarded:
         return _open_guarded(handle, path, flags, mode)
+    if not flags & os.O_NOFOLLOW:  # nothing more is to be asked of the next that comes so
+        handle.hows[flags | mode << _MODE_AT] = openat2.how_of(handle, flags, mode)
     fd = openat2.open_beneath(handle, path.raw, flags, mode)
     return fd if fd >= 0 else _openat2_said_no(handle, path, flags, mode, -fd)
+
+
+def open_plainly(handle: Handle, path: AnyPath, flags: int) -> int:
+    """``open_beneath`` of what has not been parsed; ``flags`` with O_CLOEXEC, and not to create.
+
+    The quick way, and the same: where a str names what is there and no policy has a say, a RelPath
+    would serve nobody.
+    """
+    if type(path) is str:
+        how = handle.hows.get(flags)
+        if how is not None and probe.forced != "walk":
+            raw = raw_of(path)
+            _audit("safefs.open", path, flags)
+            fd = syscalls.openat2(handle.fd, raw or b".", how)
+            return fd if fd >= 0 else _openat2_said_no(handle, RelPath(raw, path), flags, 0, -fd)
+    return open_beneath(handle, coerced(path), flags)
+
+
+def leads(handle: Handle, path: AnyPath) -> bool:
+    """Whether something can be opened there; False where nothing is, and all else raises."""
+    flags = syscalls.O_PATH | _CLOEXEC
+    if type(path) is str:
+        how = handle.hows.get(flags)
+        if how is not None and probe.forced != "walk":
+            raw = raw_of(path)
+            _audit("safefs.open", path, flags)
+            fd = syscalls.openat2(handle.fd, raw or b".", how)
+            if fd == -ENOENT and openat2.answers(handle):
+                handle.check_open()
+                return False
+            if fd < 0:
+                fd = _openat2_said_no(handle, RelPath(raw, path), flags, 0, -fd)
+            syscalls.close(fd)
+            return True
+    try:
+        syscalls.close(open_beneath(handle, coerced(path), flags))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _open_guarded(handle: Handle, path: RelPath, flags: int, mode: int) -> int:

@@ -14,6 +14,7 @@ from safefs.rules import ALLOWED, PASSABLE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from safefs.operations.ledger import Meters
     from safefs.paths import RelPath
@@ -32,11 +33,13 @@ class Handle:
         "__weakref__",
         "_aliases",
         "_identity",
+        "asks",
         "checked",
         "checked_reads",
         "closed",
         "fd",
         "guarded",
+        "hows",
         "inspects",
         "looks_first",
         "meters",
@@ -59,7 +62,9 @@ class Handle:
         patterns = self.rules is not None and self.rules.has_patterns
         self.inspects = patterns or policy.hard_links == "refuse"
         self.looks_first = policy.special_files == "refuse"
+        self.asks = self.checked_reads or self.inspects or self.looks_first  # whoever reads
         self.sized = policy.max_file_size is not None or meters is not None
+        self.hows: dict[int, Any] = {}  # what kernel.open_beneath knows of opens that are plain
         self._aliases: Aliases | None = None
         self.mount = syscalls.mount_id(fd) if policy.same_filesystem else None
         self.resolve = (

@@ -23,13 +23,19 @@ _has_answered = False
 
 def open_beneath(handle: Handle, raw: bytes, flags: int, mode: int, extra: int = 0) -> int:
     """A descriptor, or -errno. ``extra`` are further RESOLVE_* flags."""
+    how = how_of(handle, flags, mode, extra)
+    return syscalls.openat2(handle.fd, raw or b".", how)
+
+
+def how_of(handle: Handle, flags: int, mode: int, extra: int = 0) -> Any:
+    """The ``open_how`` of an open, kept for the next of its kind."""
     key = (flags, mode, handle.resolve | extra)
     how = _hows.get(key)
     if how is None:
         if len(_hows) >= _MOST_HOWS:
             _hows.clear()
         how = _hows[key] = syscalls.open_how(*key)
-    return syscalls.openat2(handle.fd, raw or b".", how)
+    return how
 
 
 def answers(handle: Handle) -> bool:

@@ -6,15 +6,17 @@ import os
 from errno import EINVAL, ENOSYS, ENOTSUP, EOPNOTSUPP, EPERM
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
-from safefs.kernel import open_beneath, syscalls
+from safefs.kernel import leads, open_beneath, open_plainly, syscalls
 from safefs.kernel.procfs import proc_fds
 from safefs.operations.parent import Blame, blame
+from safefs.paths import coerced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
+    from safefs.kernel import AnyPath
     from safefs.kernel.handle import Handle
     from safefs.paths import RelPath
 
@@ -25,13 +27,35 @@ _ENTRY = _OBJECT | os.O_NOFOLLOW
 _READABLE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
-def stat(handle: Handle, path: RelPath) -> os.stat_result:
-    handle.permit(path, writes=False)
+def stat(handle: Handle, path: AnyPath) -> os.stat_result:
+    if type(path) is str and "/" in path and not handle.checked_reads:
+        fd = open_plainly(handle, path, _OBJECT)
+        try:
+            return syscalls.fstat(fd)
+        except OSError as error:
+            blame(error, coerced(path))
+            raise
+        finally:
+            syscalls.close(fd)
+    path = coerced(path)
+    if handle.checked_reads:
+        handle.permit(path, writes=False)
     if _is_one_name(handle, path):
         found = _stat_name(handle, path)
         if not S_ISLNK(found.st_mode):
             return found
     return _stat_opened(handle, path, _OBJECT)
+
+
+def exists(handle: Handle, path: AnyPath) -> bool:
+    """Whether ``stat`` would find something; what it raises but for FileNotFoundError is raised."""
+    if type(path) is str and "/" in path and not handle.checked_reads:
+        return leads(handle, path)
+    try:
+        stat(handle, path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def lstat(handle: Handle, path: RelPath) -> os.stat_result:

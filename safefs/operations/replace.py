@@ -11,7 +11,7 @@ from time import time_ns
 from safefs.kernel import syscalls
 from safefs.operations.files import write_all
 from safefs.operations.names import rename_noreplace
-from safefs.operations.parent import Blame, Parent
+from safefs.operations.parent import Blame, Parent, blame
 from safefs.operations.preserving import Preserved, preserved
 from safefs.operations.sizes import draft_growth
 from safefs.operations.syncing import Synced
@@ -233,18 +233,20 @@ def _replace(
     replace: bool,
 ) -> None:
     """Errors of the caller's iterable pass as they are."""
-    ours = Blame(parent.path)
     growth = draft_growth(handle, parent.path.shown, parent.fd, parent.name)
-    with ours:
+    theirs = False
+    try:
         if owned is None or kept is None:
             draft = Draft(parent.fd, kept, growth=growth)
         else:
             draft = _owned_draft(parent, kept, owned, growth)
-    try:
-        for chunk in chunks:
-            with ours:
+        try:
+            theirs = True
+            for chunk in chunks:
+                theirs = False
                 write_all(draft.fd, chunk, growth)
-        with ours:
+                theirs = True
+            theirs = False
             draft.stamp()
             directory.file(draft.fd)
             if condition is None:
@@ -253,11 +255,13 @@ def _replace(
                 with condition.held(parent):
                     condition.check(handle, parent)
                     draft.publish(parent.name, replace=replace)
-    finally:
-        with ours:
+        finally:
             draft.close()
-    with ours:
         directory.directory()
+    except OSError as error:
+        if not theirs:
+            blame(error, parent.path)
+        raise
 
 
 def _owned_draft(

@@ -14,8 +14,11 @@ _SYSCALLS = "safefs/kernel/syscalls.py"
 _WALK = "safefs/kernel/walk.py"
 _TRAIL = "safefs/kernel/trail.py"
 
-_NUL_IN_STR = """            if "\\0" in path:  # in the str: the same question to bytes costs seven times as much
-                raise _holds_nul(text)
+_NUL_IN_STR = """    if "\\0" in text:  # in the str: the same question to bytes costs seven times as much
+        raise _holds_nul(text)
+"""
+_END_OF_STR = """        raise refused(EscapeError(text, None, EscapeError.ABSOLUTE_PATH))
+    return raw
 """
 _NUL_IN_BYTES = """    if b"\\0" in raw:
         raise _holds_nul(text)
@@ -50,16 +53,16 @@ GATE_1 = (
         "resolve '..' by string",
         "link/../x is not x: what was checked is not what is opened",
         _PATHS,
-        "        return cls(raw, text)\n",
-        "        return cls(os.path.normpath(raw) if raw else raw, text)\n",
+        _END_OF_STR,
+        _END_OF_STR.replace("return raw", "return os.path.normpath(raw) if raw else raw"),
         "tests/test_rules.py::test_rule_05_behind_a_link_dots_are_the_parent_of_where_it_led",
     ),
     mutant(
         "let absolute paths through gate 1",
         "what is joined to the root by the next layer is the path itself (CWE-22)",
         _PATHS,
-        '        if raw[:1] == b"/":\n',
-        '        if raw[:1] == b"/" and raw[:2] == b"//":\n',
+        '    if raw[:1] == b"/":\n' + _END_OF_STR,
+        '    if raw[:1] == b"/" and raw[:2] == b"//":\n' + _END_OF_STR,
         "tests/test_rules.py::test_rule_04_an_absolute_path_is_an_escape_that_says_how_to_mend_it",
     ),
     mutant(

@@ -1,0 +1,133 @@
+"""Many files by their paths, in few resolutions: a directory is held for so many of its names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from stat import S_ISLNK
+
+from safefs.kernel import open_beneath, syscalls
+from safefs.operations import attributes, files
+from safefs.paths import RelPath, coerced, raw_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from safefs.kernel import AnyPath
+    from safefs.kernel.handle import Handle
+
+    Item = tuple[AnyPath, bytes]  # what was given, and its last component
+
+_AT_ONCE = 256  # names, before their directory is resolved again
+_READ = files.READ | os.O_NOFOLLOW
+_SMALL = files.SMALL
+_NO_NAMES = (b"", b".", b"..")
+_audit = sys.audit
+
+
+def read_many(handle: Handle, paths: Iterable[AnyPath], *, keeps_errors: bool) -> list[Any]:
+    """As ``files.read_bytes`` of each, in order."""
+    return _each(handle, paths, _read_child, files.read_bytes, keeps_errors=keeps_errors)
+
+
+def stat_many(handle: Handle, paths: Iterable[AnyPath], *, keeps_errors: bool) -> list[Any]:
+    """As ``attributes.stat`` of each, in order."""
+    return _each(handle, paths, _stat_child, attributes.stat, keeps_errors=keeps_errors)
+
+
+def _each(
+    handle: Handle,
+    paths: Iterable[AnyPath],
+    child: Callable[[int, bytes, AnyPath], Any],
+    whole: Callable[[Handle, AnyPath], Any],
+    *,
+    keeps_errors: bool,
+) -> list[Any]:
+    """``child``: of a name in an open directory; None for what its own path is to be asked of.
+
+    That is a link, which may lead anywhere, and what is wrong, which the whole way says best.
+    """
+    _ = handle.fd  # a closed Root answers nothing, not even of no path at all
+    answers: list[Any] = []
+    for head, batch in _batches(paths):
+        top = -1 if head is None else _held(handle, head, batch)
+        try:
+            for path, name in batch:
+                answer = None if top < 0 else child(top, name, path)
+                if answer is None:
+                    try:
+                        answer = whole(handle, path)
+                    except (OSError, ValueError) as error:
+                        handle.check_open()
+                        if not keeps_errors:
+                            raise
+                        answer = error.with_traceback(None)
+                answers.append(answer)
+        finally:
+            if top >= 0:
+                syscalls.close(top)
+    return answers
+
+
+def _batches(paths: Iterable[AnyPath]) -> Iterator[tuple[bytes | None, list[Item]]]:
+    """(their directory, paths that follow one another and lie in it), so many at once.
+
+    The directory is None of what has no name in one, or is no path.
+    """
+    batch: list[Item] = []
+    current: bytes | None = None
+    for path in paths:
+        head: bytes | None = None
+        name = b""
+        try:
+            raw = raw_of(path) if type(path) is str else coerced(path).raw
+            head, _, name = raw.rpartition(b"/")
+        except (OSError, ValueError):
+            pass  # which is said when it is its turn
+        if name in _NO_NAMES:
+            head = None
+        if head != current or len(batch) == _AT_ONCE:
+            if batch:
+                yield current, batch
+            batch, current = [], head
+        batch.append((path, name))
+    if batch:
+        yield current, batch
+
+
+def _held(handle: Handle, head: bytes, batch: list[Item]) -> int:
+    """The directory of these, or -1 where it is not worth it or a policy is to be asked of each."""
+    if len(batch) < 2 or handle.asks or not handle.plain:
+        return -1
+    shown = coerced(batch[0][0]).shown
+    try:
+        return open_beneath(handle, RelPath(head, shown), syscalls.DIRECTORY)
+    except (OSError, ValueError):
+        return -1  # each says for itself what is wrong
+
+
+def _read_child(top: int, name: bytes, path: AnyPath) -> bytes | None:
+    _audit("safefs.open", path if type(path) is str else coerced(path).shown, _READ)
+    try:
+        fd = syscalls.open(name, _READ, dir_fd=top)
+    except OSError:
+        return None
+    try:
+        data = syscalls.pread(fd, _SMALL, 0)
+        if 0 < len(data) < _SMALL and not syscalls.pread(fd, 1, len(data)):
+            return data
+        return files.read_all(fd, data)
+    except OSError:
+        return None
+    finally:
+        syscalls.close(fd)
+
+
+def _stat_child(top: int, name: bytes, _: AnyPath) -> os.stat_result | None:
+    try:
+        found = syscalls.stat(name, dir_fd=top, follow_symlinks=False)
+    except OSError:
+        return None
+    return None if S_ISLNK(found.st_mode) else found
