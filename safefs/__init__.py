@@ -26,7 +26,6 @@ from safefs.errors import (
     UnknownDiskError,
     UnsafeFolderError,
 )
-from safefs.policy import Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from safefs.drivers.base import Stat
     from safefs.drivers.locking import Lock
     from safefs.explanation import Explanation, PathStep
+    from safefs.policy import Policy
     from safefs.progress import Progress
     from safefs.report import Step, TreeReport
     from safefs.root import Root
@@ -92,6 +92,7 @@ _LAZY = {
     "Explanation": "safefs.explanation",
     "Lock": "safefs.drivers.locking",
     "PathStep": "safefs.explanation",
+    "Policy": "safefs.policy",
     "Progress": "safefs.progress",
     "Resync": "safefs.watch",
     "Root": "safefs.root",

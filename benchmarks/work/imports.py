@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from benchmarks.ground import Ground, Scale
 
 BARE, OURS, THEIRS = "bare Python", "import safefs", "import fsspec"
-CODE = {BARE: "pass", OURS: "import safefs", THEIRS: "import fsspec"}
+# What is not used is not loaded: so also what a program begins with.
+ROOT, DISK = "from safefs import Root", "from safefs import Disk"
+CODE = {BARE: "pass", OURS: OURS, ROOT: ROOT, DISK: DISK, THEIRS: THEIRS}
 _PEAK = """
 for line in open("/proc/self/status"):
     if line.startswith("VmHWM:"):
@@ -26,7 +28,10 @@ for line in open("/proc/self/status"):
 def workloads(_: Scale) -> list[Workload]:
     figures = (
         RatioOver(OURS, THEIRS, BARE, most=0.1, of="cpu"),
+        RatioOver(ROOT, THEIRS, BARE, of="cpu"),
+        RatioOver(DISK, THEIRS, BARE, of="cpu"),
         More(OURS, BARE, most=2.0),
+        More(ROOT, BARE),
     )
     title = "start Python and import"
     return [Workload("imports", title, _make, figures, baseline=BARE, memory=True)]

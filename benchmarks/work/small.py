@@ -13,8 +13,7 @@ from benchmarks import peers
 from benchmarks.ground import Ground, write
 from benchmarks.workload import OS, Ratio, Subject, Workload
 from safefs import Disk, Root
-from safefs.kernel import open_beneath, probe, syscalls
-from safefs.paths import RelPath
+from safefs.kernel import open_plainly, probe, syscalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 DEPTHS = (1, 4, 16)
 CTYPES = "bare ctypes calls"
-DESCRIPTOR = "kernel.open_beneath"
+DESCRIPTOR = "kernel.open_plainly"
 _BENEATH = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_MAGICLINKS
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
@@ -71,7 +70,7 @@ def _confined(root: Root, path: str) -> Callable[[], None]:
     handle = root._handle
 
     def opened() -> None:
-        syscalls.close(open_beneath(handle, RelPath.parse(path), _READ))
+        syscalls.close(open_plainly(handle, path, _READ))
 
     return opened
 
@@ -281,8 +280,12 @@ def _by_walk(depth: int) -> Workload:
             OS: Subject(partial(_open_and_close, full)),
             "Root.open by openat2": Subject(opened),
             "Root.open by the walk": Subject(opened, within=walking),
+            f"{DESCRIPTOR} by the walk": Subject(_confined(root, path), within=walking),
         }
 
     most = {1: 1.3, 4: 3.6}.get(depth)
-    figures = (Ratio("Root.open by the walk", most=most),)
+    figures = (
+        Ratio(f"{DESCRIPTOR} by the walk", most=most),
+        Ratio("Root.open by the walk", most=most),
+    )
     return Workload("small", f"the walk: open and close, depth {depth}", make, figures)
