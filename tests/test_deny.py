@@ -84,6 +84,8 @@ _LEFT = ["f", "d/g", "conf/a.txt", "e/h", "to-f", "to-d/g", "to-d/../f", "d/../e
 
 _ACTS: dict[str, Callable[[Root, str], object]] = {
     "read_bytes": lambda root, path: root.read_bytes(path),
+    "read_many": lambda root, path: root.read_many([path, path])[1],
+    "stat_many": lambda root, path: root.stat_many([path, path])[1],
     "open": lambda root, path: root.open(path).close(),
     "open to update": lambda root, path: root.open(path, "r+").close(),
     "open to write": lambda root, path: root.open(path, "w").close(),

@@ -272,6 +272,8 @@ class Truth:
         if verb in ("entries", "find") and isinstance(answer, list):
             shown = os.path.realpath(self.root / path)
             for each in answer:
+                if each == path:
+                    continue  # what is no directory is listed by the name that was given
                 name = PurePosixPath(each).name
                 for spelled in (self.root / each, Path(shown) / name):
                     true = Path(os.path.realpath(spelled.parent)) / spelled.name

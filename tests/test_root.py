@@ -703,7 +703,17 @@ def test_under_read_only_nothing_is_changed_and_all_can_be_read(
     from tests.test_rules import ASKING, EVERY
 
     reading = {"open", "read_bytes", "read_text", "stat", "lstat", "listdir", "scandir", "walk"}
-    reading |= {"find", "glob", "disk_usage", "readlink", "getxattr", "listxattr", "subroot"}
+    reading |= {
+        "read_many",
+        "stat_many",
+        "find",
+        "glob",
+        "disk_usage",
+        "readlink",
+        "getxattr",
+        "listxattr",
+        "subroot",
+    }
     before = layouts.portrait(str(scratch.root))
     with Root(scratch.root, policy=Policy(read_only=True)) as locked:
         for name, act in EVERY.items():

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 MAX_LINKS = 40  # MAXSYMLINKS in linux/namei.h
 MAX_REPLACED = 1000  # times that what stands under a name may change while the walk looks at it
 PATH_MAX = 4096  # linux/limits.h, with the NUL
+_WAY = syscalls.DIRECTORY | os.O_NOFOLLOW
 _STARTS = 16  # when a directory is moved while more are open than may be held
 _SHARED = S_ISVTX | S_IWOTH  # a directory where all may write and none remove another's
 _PROC_ROOT_INO = 1  # its links (self, mounts) are ordinary ones; those deeper down need not be
@@ -56,6 +57,10 @@ def open_beneath(
     """What openat2 with RESOLVE_BENEATH would open, or raise."""
     if len(path.raw) >= PATH_MAX:
         raise _os_error(ENAMETOOLONG)
+    if told is None and handle.plain:
+        fd = _straight(handle.fd, path.raw, flags | os.O_CLOEXEC, mode)
+        if fd >= 0:
+            return fd
     for _ in range(_STARTS):
         trail = Trail(handle.fd, syscalls.DIRECTORY)
         try:
@@ -65,6 +70,33 @@ def open_beneath(
         finally:
             trail.close()
     raise Moved
+
+
+def _straight(top: int, raw: bytes, flags: int, mode: int) -> int:
+    """What a path of plain names leads to, or -1: then it is for ``_walk`` to say what is the way.
+
+    Where there is no link and no ``..`` nothing has to be held to come back to. Of a link O_PATH
+    would open the link itself.
+    """
+    names = raw.split(b"/")
+    if b".." in names or b"." in names or b"" in names:
+        return -1
+    if flags & syscalls.O_PATH and not flags & (os.O_NOFOLLOW | os.O_DIRECTORY):
+        return -1
+    last = names.pop()
+    here = top
+    try:
+        for name in names:
+            below = syscalls.open(name, _WAY, dir_fd=here)
+            if here != top:
+                syscalls.close(here)
+            here = below
+        return syscalls.open(last, flags | os.O_NOFOLLOW, mode, dir_fd=here)
+    except OSError:
+        return -1
+    finally:
+        if here != top:
+            syscalls.close(here)
 
 
 def _walk(

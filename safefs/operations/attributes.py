@@ -28,7 +28,9 @@ _READABLE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 def stat(handle: Handle, path: AnyPath) -> os.stat_result:
-    if type(path) is str and "/" in path and not handle.checked_reads:
+    if type(path) is not str:
+        path = coerced(path)
+    elif "/" in path and not handle.checked_reads:
         fd = open_plainly(handle, path, _OBJECT)
         try:
             return syscalls.fstat(fd)
@@ -37,7 +39,8 @@ def stat(handle: Handle, path: AnyPath) -> os.stat_result:
             raise
         finally:
             syscalls.close(fd)
-    path = coerced(path)
+    else:
+        path = coerced(path)
     if handle.checked_reads:
         handle.permit(path, writes=False)
     if _is_one_name(handle, path):

@@ -212,6 +212,8 @@ def open_file(
     permissions: int,
 ) -> IO[Any]:
     """A file object like the builtin's. Its name is the number: nobody reopens it by path."""
+    if type(path) is not str:
+        path = coerced(path)
     wanted = mode_of(mode)
     check_arguments(wanted, buffering, encoding, errors, newline)
     if not handle.asks and wanted.flags == os.O_RDONLY:
@@ -307,6 +309,8 @@ def read_bytes(handle: Handle, path: AnyPath) -> bytes:
     then; so is what answers short and goes on, as procfs and FUSE do in files and no plain file
     system does. A device that answers short and then nothing is the exception.
     """
+    if type(path) is not str:
+        path = coerced(path)
     if handle.asks:
         return _read_asking(handle, coerced(path))
     fd = open_plainly(handle, path, READ)

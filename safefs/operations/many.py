@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from safefs.kernel import AnyPath
     from safefs.kernel.handle import Handle
 
-    Item = tuple[AnyPath, bytes]  # what was given, and its last component
+    Path = str | RelPath | OSError | ValueError  # or what was wrong with what was given
+    Item = tuple[Path, bytes]  # and its last component
 
 _AT_ONCE = 256  # names, before their directory is resolved again
 _READ = files.READ | os.O_NOFOLLOW
@@ -40,7 +41,7 @@ def stat_many(handle: Handle, paths: Iterable[AnyPath], *, keeps_errors: bool) -
 def _each(
     handle: Handle,
     paths: Iterable[AnyPath],
-    child: Callable[[int, bytes, AnyPath], Any],
+    child: Callable[[int, bytes, Path], Any],
     whole: Callable[[Handle, AnyPath], Any],
     *,
     keeps_errors: bool,
@@ -58,7 +59,7 @@ def _each(
                 answer = None if top < 0 else child(top, name, path)
                 if answer is None:
                     try:
-                        answer = whole(handle, path)
+                        answer = whole(handle, _parsed(path))
                     except (OSError, ValueError) as error:
                         handle.check_open()
                         if not keeps_errors:
@@ -78,14 +79,17 @@ def _batches(paths: Iterable[AnyPath]) -> Iterator[tuple[bytes | None, list[Item
     """
     batch: list[Item] = []
     current: bytes | None = None
-    for path in paths:
+    for given in paths:
+        path: Path = given if type(given) is str else _coerced(given)
         head: bytes | None = None
         name = b""
         try:
-            raw = raw_of(path) if type(path) is str else coerced(path).raw
-            head, _, name = raw.rpartition(b"/")
-        except (OSError, ValueError):
-            pass  # which is said when it is its turn
+            if type(path) is str:
+                head, _, name = raw_of(path).rpartition(b"/")
+            elif type(path) is RelPath:
+                head, _, name = path.raw.rpartition(b"/")
+        except (OSError, ValueError) as error:
+            path = error.with_traceback(None)
         if name in _NO_NAMES:
             head = None
         if head != current or len(batch) == _AT_ONCE:
@@ -97,19 +101,34 @@ def _batches(paths: Iterable[AnyPath]) -> Iterator[tuple[bytes | None, list[Item
         yield current, batch
 
 
+def _coerced(path: AnyPath) -> RelPath | OSError | ValueError:
+    """Once: what is no str is asked for its text, and might give another the next time."""
+    try:
+        return coerced(path)
+    except (OSError, ValueError) as error:
+        return error.with_traceback(None)
+
+
+def _parsed(path: Path) -> str | RelPath:
+    """Or what was wrong with it, which is said when it is its turn."""
+    if isinstance(path, OSError | ValueError):
+        raise path
+    return path
+
+
 def _held(handle: Handle, head: bytes, batch: list[Item]) -> int:
     """The directory of these, or -1 where it is not worth it or a policy is to be asked of each."""
     if len(batch) < 2 or handle.asks or not handle.plain:
         return -1
-    shown = coerced(batch[0][0]).shown
     try:
+        shown = coerced(_parsed(batch[0][0])).shown
         return open_beneath(handle, RelPath(head, shown), syscalls.DIRECTORY)
     except (OSError, ValueError):
         return -1  # each says for itself what is wrong
 
 
-def _read_child(top: int, name: bytes, path: AnyPath) -> bytes | None:
-    _audit("safefs.open", path if type(path) is str else coerced(path).shown, _READ)
+def _read_child(top: int, name: bytes, path: Path) -> bytes | None:
+    _audit("safefs.open", path if type(path) is str else coerced(_parsed(path)).shown, _READ)
     try:
         fd = syscalls.open(name, _READ, dir_fd=top)
     except OSError:
@@ -125,7 +144,7 @@ def _read_child(top: int, name: bytes, path: AnyPath) -> bytes | None:
         syscalls.close(fd)
 
 
-def _stat_child(top: int, name: bytes, _: AnyPath) -> os.stat_result | None:
+def _stat_child(top: int, name: bytes, _: Path) -> os.stat_result | None:
     try:
         found = syscalls.stat(name, dir_fd=top, follow_symlinks=False)
     except OSError:

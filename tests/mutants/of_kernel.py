@@ -197,6 +197,43 @@ OPENAT2 = (
 
 WALK = (
     mutant(
+        "forget O_NOFOLLOW on the way of a plain path",
+        "a link among the directories is followed by the system, which knows no root",
+        _WALK,
+        "_WAY = syscalls.DIRECTORY | os.O_NOFOLLOW\n",
+        "_WAY = syscalls.DIRECTORY\n",
+        "tests/test_rules.py::test_rule_06_an_absolute_link_is_an_escape_wherever_it_leads",
+        "tests/test_rules.py::test_rule_03_an_escape_is_an_escape_error_and_never_exdev",
+        "tests/test_root.py",
+    ),
+    mutant(
+        "forget O_NOFOLLOW at the end of a plain path",
+        "a link in the last place is followed by the system, which knows no root",
+        _WALK,
+        "        return syscalls.open(last, flags | os.O_NOFOLLOW, mode, dir_fd=here)\n",
+        "        return syscalls.open(last, flags, mode, dir_fd=here)\n",
+        "tests/test_rules.py::test_rule_06_an_absolute_link_is_an_escape_wherever_it_leads",
+        "tests/test_rules.py::test_rule_03_an_escape_is_an_escape_error_and_never_exdev",
+        "tests/test_root.py",
+    ),
+    mutant(
+        "take '..' for a plain name",
+        "the walk asks the system for '..' of the root itself",
+        _WALK,
+        '    if b".." in names or b"." in names or b"" in names:\n',
+        '    if b"." in names or b"" in names:\n',
+        "tests/test_rules.py::test_rule_03_an_escape_is_an_escape_error_and_never_exdev",
+        "tests/test_rules.py::test_rule_05_behind_a_link_dots_are_the_parent_of_where_it_led",
+    ),
+    mutant(
+        "open a link itself by O_PATH, where it is to be followed",
+        "stat tells of the link, and chmod changes what it does not lead to",
+        _WALK,
+        "    if flags & syscalls.O_PATH and not flags & (os.O_NOFOLLOW | os.O_DIRECTORY):\n",
+        "    if flags & 0:\n",
+        "tests/test_root.py",
+    ),
+    mutant(
         "resolve '..' by string, in the walk",
         "the two resolvers disagree behind a link",
         _WALK,
