@@ -523,11 +523,16 @@ class Disk:
         that is too long and text that is no path. ``TypeError`` for what is no path is raised, and
         so are errors such as EACCES and EIO.
         """
-        return self._kind(path) is not None
+        try:
+            return self._driver.exists(self._path(path))
+        except (OSError, InvalidPathError) as error:
+            if is_absence(error):
+                return False
+            raise
 
     def missing(self, path: AnyPath) -> bool:
         """The reverse of ``exists``."""
-        return self._kind(path) is None
+        return not self.exists(path)
 
     def file_exists(self, path: AnyPath) -> bool:
         """Whether the path leads to a regular file; answers as ``exists`` does."""

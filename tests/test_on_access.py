@@ -58,7 +58,7 @@ ACTS: list[tuple[str, Callable[[Disk], object], list[tuple[str, str, bool | None
         lambda d: d.open("a/f", "w", atomic=True).close(),
         [("Disk.open", "a/f", True, "done")],
     ),
-    ("exists", lambda d: d.exists("none"), [("Disk.exists", "none", False, "failed")]),
+    ("exists", lambda d: d.exists("none"), [("Disk.exists", "none", False, "done")]),
     ("stat", lambda d: d.stat("a/f"), [("Disk.stat", "a/f", False, "done")]),
     ("files", lambda d: d.files("a"), [("Disk.files", "a", False, "done")]),
     ("chmod", lambda d: d.set_visibility("a/f", "private"),

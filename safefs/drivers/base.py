@@ -232,6 +232,9 @@ class Driver(Protocol):
     def lstat(self, path: RelPath) -> Stat:
         """The entry itself; a link is a link."""
 
+    def exists(self, path: RelPath) -> bool:
+        """Whether ``stat`` finds something; False for FileNotFoundError, and all else is raised."""
+
     def look(self, path: RelPath) -> tuple[os.stat_result, bool]:
         """What ``os.stat`` says of what the path leads to, and whether the entry itself is a link.
 

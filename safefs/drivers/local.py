@@ -159,6 +159,9 @@ class LocalDriver:
     def lstat(self, path: RelPath) -> Stat:
         return _stat(self._root.lstat(path))
 
+    def exists(self, path: RelPath) -> bool:
+        return attributes.exists(self._root._handle, path)  # noqa: SLF001  (one object)
+
     def look(self, path: RelPath) -> tuple[os.stat_result, bool]:
         return attributes.look(self._root._handle, path)  # noqa: SLF001  (one object)
 

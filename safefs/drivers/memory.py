@@ -363,6 +363,13 @@ class MemoryDriver:
     def lstat(self, path: RelPath) -> Stat:
         return self.stat(path)
 
+    def exists(self, path: RelPath) -> bool:
+        try:
+            self.stat(path)
+        except FileNotFoundError:
+            return False
+        return True
+
     def look(self, path: RelPath) -> tuple[os.stat_result, bool]:
         with self._lock:
             return _stat_result(self._permitted(path)), False

@@ -116,7 +116,9 @@ class _Seen(NamedTuple):
 _LOOKS, _WRITES = _Seen(writes=False), _Seen(writes=True)
 _BETWEEN = _Seen(writes=True, target=1)
 _OPERATIONS = {
-    **dict.fromkeys(("read", "stat", "lstat", "look", "look_into", "readlink", "explain"), _LOOKS),
+    **dict.fromkeys(
+        ("read", "stat", "exists", "lstat", "look", "look_into", "readlink", "explain"), _LOOKS
+    ),
     **dict.fromkeys(("write", "open_atomic", "draft", "sweep", "mkdir", "rmdir", "bed"), _WRITES),
     **dict.fromkeys(("remove", "remove_tree", "chmod", "touch", "set_modified"), _WRITES),
     **dict.fromkeys(("copy", "rename"), _BETWEEN),

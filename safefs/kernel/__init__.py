@@ -78,23 +78,27 @@ def open_plainly(handle: Handle, path: AnyPath, flags: int) -> int:
 def leads(handle: Handle, path: AnyPath) -> bool:
     """Whether something can be opened there; False where nothing is, and all else raises."""
     flags = syscalls.O_PATH | _CLOEXEC
+    how = handle.hows.get(flags)
+    if how is None or probe.forced == "walk":
+        try:
+            syscalls.close(open_beneath(handle, coerced(path), flags))
+        except FileNotFoundError:
+            return False
+        return True
+    shown: str | bytes
     if type(path) is str:
-        how = handle.hows.get(flags)
-        if how is not None and probe.forced != "walk":
-            raw = raw_of(path)
-            _audit("safefs.open", path, flags)
-            fd = syscalls.openat2(handle.fd, raw or b".", how)
-            if fd == -ENOENT and openat2.answers(handle):
-                handle.check_open()
-                return False
-            if fd < 0:
-                fd = _openat2_said_no(handle, RelPath(raw, path), flags, 0, -fd)
-            syscalls.close(fd)
-            return True
-    try:
-        syscalls.close(open_beneath(handle, coerced(path), flags))
-    except FileNotFoundError:
+        raw, shown = raw_of(path), path
+    else:
+        parsed = coerced(path)
+        raw, shown = parsed.raw, parsed.shown
+    _audit("safefs.open", shown, flags)
+    fd = syscalls.openat2(handle.fd, raw or b".", how)
+    if fd == -ENOENT and openat2.answers(handle):
+        handle.check_open()
         return False
+    if fd < 0:
+        fd = _openat2_said_no(handle, RelPath(raw, shown), flags, 0, -fd)
+    syscalls.close(fd)
     return True
 
 

@@ -52,7 +52,11 @@ def stat(handle: Handle, path: AnyPath) -> os.stat_result:
 
 def exists(handle: Handle, path: AnyPath) -> bool:
     """Whether ``stat`` would find something; what it raises but for FileNotFoundError is raised."""
-    if type(path) is str and "/" in path and not handle.checked_reads:
+    if handle.checked_reads:
+        path = coerced(path)
+        handle.permit(path, writes=False)
+    one_name = "/" not in path if type(path) is str else b"/" not in coerced(path).raw
+    if not one_name:
         return leads(handle, path)
     try:
         stat(handle, path)

@@ -79,12 +79,11 @@ class Looking(AbstractFileSystem):  # type: ignore[misc]  # fsspec is not typed
         """Whether the path leads to something; never outside, nor on a disk there is not."""
         try:
             place = self._place(path)
-            place.driver.look(place.rel)
+            return place.driver.exists(place.rel)
         except (OSError, ValueError) as error:
             if is_absence(error):
                 return False
             raise
-        return True
 
     def lexists(self, path: str, **_: Any) -> bool:
         """Whether there is such an entry, be it a link that leads nowhere."""
