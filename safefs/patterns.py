@@ -49,13 +49,23 @@ class Pattern:
 
     def step(self, states: set[int], name: str, *, is_dir: bool) -> tuple[bool, set[int]]:
         """(whether the pattern ends in this name, the states beneath it)."""
+        if not is_dir:
+            ends = self.of_files(states)
+            return ends is not None and bool(ends(name)), set()
         stays = {at for at in states if at < self._last and self._matchers[at] is None}
         goes = {at + 1 for at in states - stays if self._accepts(at, name)}
-        if is_dir:
-            onward = self._closed(stays | goes)
-            return self.is_end(onward), onward
-        # For a file no "**" may follow that stands for nothing; one that it is beneath of may end.
-        return self._last in goes or self._last - 1 in stays, set()
+        onward = self._closed(stays | goes)
+        return self.is_end(onward), onward
+
+    def of_files(self, states: set[int]) -> Matcher | None:
+        """What tells whether the pattern ends in the name of a file; None: in none of them.
+
+        No "**" may follow that stands for nothing; of one that the file lies beneath it may end.
+        """
+        at = self._last - 1
+        if at not in states:
+            return None
+        return self._matchers[at] or bool  # behind "**" in all of them
 
     def _accepts(self, at: int, name: str) -> bool:
         matcher = self._matchers[at] if at < self._last else None

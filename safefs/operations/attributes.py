@@ -52,10 +52,12 @@ def stat(handle: Handle, path: AnyPath) -> os.stat_result:
 
 def exists(handle: Handle, path: AnyPath) -> bool:
     """Whether ``stat`` would find something; what it raises but for FileNotFoundError is raised."""
-    if handle.checked_reads:
+    if type(path) is str and not handle.checked_reads:
+        one_name = "/" not in path
+    else:
         path = coerced(path)
         handle.permit(path, writes=False)
-    one_name = "/" not in path if type(path) is str else b"/" not in coerced(path).raw
+        one_name = b"/" not in path.raw
     if not one_name:
         return leads(handle, path)
     try:

@@ -68,16 +68,20 @@ def _matches(descent: Descent, base: str, pattern: Pattern) -> Iterator[tuple[st
     """(path, whether it is a directory) of each match."""
     states = [pattern.start()]
     prefixes = [base + "/" if base else ""]
-    pending = [iter(descent.read())]
+    pending = [_level(descent, pattern, states[0])]
     if pattern.is_end(states[0]):
         yield base or ".", True
     while pending:
-        for name, is_dir in pending[-1]:
-            matched, onward = pattern.step(states[-1], name, is_dir=is_dir)
+        names, directories = pending[-1]
+        for name in names:
+            if name not in directories:
+                yield prefixes[-1] + name, False
+                continue
+            matched, onward = pattern.step(states[-1], name, is_dir=True)
             if matched:
-                yield prefixes[-1] + name, is_dir
+                yield prefixes[-1] + name, True
             if onward and _enter(descent, name):
-                pending.append(iter(descent.read()))
+                pending.append(_level(descent, pattern, onward))
                 prefixes.append(f"{prefixes[-1]}{name}/")
                 states.append(onward)
                 break
@@ -87,6 +91,16 @@ def _matches(descent: Descent, base: str, pattern: Pattern) -> Iterator[tuple[st
             states.pop()
             if pending:
                 descent.up()
+
+
+def _level(
+    descent: Descent, pattern: Pattern, states: set[int]
+) -> tuple[Iterator[str], frozenset[str]]:
+    """(the files that match and all directories, sorted; which are directories)."""
+    directories, others = descent.parted()
+    matches = pattern.of_files(states)
+    files = [] if matches is None else list(filter(matches, others))
+    return iter(sorted(directories + files)), frozenset(directories)
 
 
 def _enter(descent: Descent, name: str) -> bool:

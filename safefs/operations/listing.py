@@ -6,12 +6,13 @@ name yet. Whoever removes, measures or sweeps reads the directory for itself, an
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from safefs.kernel import open_beneath, syscalls
 from safefs.kernel.procfs import place_of
 from safefs.operations.parent import Blame
-from safefs.operations.replace import is_temporary
+from safefs.operations.replace import TEMPORARY, is_temporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,6 +85,35 @@ def read_directory(
         ]
     found.sort()
     return found
+
+
+def read_parted(fd: int, *, hidden: Hidden | None = None) -> tuple[list[str], list[str]]:
+    """(the directories, all others), sorted, without what bears a temporary name."""
+    directories: list[str] = []
+    others: list[str] = []
+    with syscalls.scandir(fd) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                directories.append(entry.name)
+            else:
+                others.append(entry.name)
+    if hidden is not None:
+        directories = [name for name in directories if not hidden(name, True)]
+        others = [name for name in others if not hidden(name, False)]
+    for names in directories, others:
+        names.sort()
+        _drop_temporary(names)
+    return directories, others
+
+
+def _drop_temporary(names: list[str]) -> None:
+    """Of sorted names: only those that begin like one are asked."""
+    at = bisect_left(names, TEMPORARY)
+    while at < len(names) and names[at].startswith(TEMPORARY):
+        if is_temporary(names[at]):
+            del names[at]
+        else:
+            at += 1
 
 
 def listdir(handle: Handle, path: RelPath) -> list[str]:

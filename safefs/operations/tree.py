@@ -9,7 +9,12 @@ from safefs.errors import SafefsError
 from safefs.kernel import syscalls
 from safefs.kernel.reached import place_beneath, place_of_fd
 from safefs.kernel.trail import MAX_HELD, Moved, Trail
-from safefs.operations.listing import open_directory, read_directory, without_hidden
+from safefs.operations.listing import (
+    open_directory,
+    read_directory,
+    read_parted,
+    without_hidden,
+)
 from safefs.operations.parent import Blame, open_child
 from safefs.operations.replace import is_temporary
 from safefs.paths import RelPath
@@ -69,6 +74,10 @@ class Descent:
         """(name, whether it is a directory) of what is here, sorted."""
         return read_directory(self.fd, hidden=self.hidden, temporary=self._temporary)
 
+    def parted(self) -> tuple[list[str], list[str]]:
+        """(the names of directories, all others) of what is here, sorted."""
+        return read_parted(self.fd, hidden=self.hidden)
+
     def kinds(self, *, ordered: bool = True) -> list[tuple[str, Kind]]:
         """(name, kind) of what is here, sorted; else as it is stored, the last first."""
         hidden, temporary = self.hidden, self._temporary
@@ -120,10 +129,7 @@ def walk(
 
 
 def _parted(descent: Descent, _: str) -> tuple[list[str], list[str]]:
-    """(the names of directories, all others) of what is here."""
-    entries = descent.read()
-    names = [name for name, is_dir in entries if is_dir]
-    return names, [name for name, is_dir in entries if not is_dir]
+    return descent.parted()
 
 
 def visit(
@@ -211,26 +217,37 @@ def find(handle: Handle, path: RelPath) -> Iterator[str]:
     prefixes = ["" if text in ("", ".") else text + "/"]
     try:
         with Blame(path):
-            pending = [iter(descent.read())]
+            directories, others = descent.parted()
+        pending = [iter(sorted(directories + others))]
+        entered = [set(directories)]
         while pending:
-            prefix = prefixes[-1]
-            for name, is_dir in pending[-1]:
-                if not is_dir:
+            prefix, to_enter = prefixes[-1], entered[-1]
+            for name in pending[-1]:
+                if name not in to_enter:
                     yield prefix + name
                     continue
                 handle.check_open()
                 try:
                     descent.enter(name)
-                    pending.append(iter(descent.read()))
+                    directories, others = descent.parted()
                 except _VANISHED:
                     continue
                 except OSError as error:
                     error.filename = prefix + name
                     raise
-                prefixes.append(f"{prefix}{name}/")
+                below = f"{prefix}{name}/"
+                if not directories:  # most have none
+                    yield from map(below.__add__, others)
+                    with Blame(path):
+                        descent.up()
+                    continue
+                pending.append(iter(sorted(directories + others)))
+                entered.append(set(directories))
+                prefixes.append(below)
                 break
             else:
                 pending.pop()
+                entered.pop()
                 prefixes.pop()
                 if pending:
                     with Blame(path):
