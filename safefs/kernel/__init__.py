@@ -11,7 +11,7 @@ from safefs.errors import EscapeError, PolicyError, SafefsError
 from safefs.kernel import openat2, probe, syscalls, walk
 from safefs.kernel.reached import Reached
 from safefs.paths import RelPath, coerced, raw_of
-from safefs.rules import PASSABLE
+from safefs.rules import ALLOWED, DENIED, PASSABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> in
 
 
 def open_plainly(handle: Handle, path: AnyPath, flags: int) -> int:
-    """``open_beneath`` of what has not been parsed; ``flags`` with O_CLOEXEC, and not to create.
+    """``open_beneath`` of what has not been parsed, for who asks no more of the descriptor's place.
 
-    The quick way, and the same: where a str names what is there and no policy has a say, a RelPath
-    would serve nobody.
+    ``flags``: with O_CLOEXEC, and neither O_CREAT nor O_NOFOLLOW. The quick way, and the same:
+    where a str names what is there and no policy has a say, a RelPath would serve nobody.
     """
     if type(path) is str:
         how = handle.hows.get(flags)
@@ -72,7 +72,11 @@ def open_plainly(handle: Handle, path: AnyPath, flags: int) -> int:
             _audit("safefs.open", path, flags)
             fd = syscalls.openat2(handle.fd, raw or b".", how)
             return fd if fd >= 0 else _openat2_said_no(handle, RelPath(raw, path), flags, 0, -fd)
-    return open_beneath(handle, coerced(path), flags)
+    path = coerced(path)
+    if handle.guarded and probe.forced != "walk":
+        _audit("safefs.open", path.shown, flags)
+        return _open_guarded(handle, path, flags, 0, placed=False)
+    return open_beneath(handle, path, flags)
 
 
 def leads(handle: Handle, path: AnyPath) -> bool:
@@ -102,15 +106,20 @@ def leads(handle: Handle, path: AnyPath) -> bool:
     return True
 
 
-def _open_guarded(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
+def _open_guarded(
+    handle: Handle, path: RelPath, flags: int, mode: int, *, placed: bool = True
+) -> int:
     """Where names are judged it must be known what was reached; the descriptor tells its place.
+
+    ``placed``: whether anybody is going to ask it.
 
     Where the path holds no ``..`` and no link was met, the spelling is the true path; all else goes
     to the walk, which knows its own way.
     """
     assert handle.rules is not None  # guarded
     place = handle.rules.spelled(path.raw)
-    if place is None or (flags & os.O_CREAT and handle.rules.verdict(place) == PASSABLE):
+    verdict = DENIED if place is None else handle.rules.verdict(place)
+    if place is None or (flags & os.O_CREAT and verdict == PASSABLE):
         return _walk(handle, path, flags, mode)
     fd = openat2.open_beneath(handle, path.raw, flags, mode, syscalls.RESOLVE_NO_SYMLINKS)
     if fd < 0:
@@ -118,12 +127,13 @@ def _open_guarded(handle: Handle, path: RelPath, flags: int, mode: int) -> int:
             handle.check_open()
             raise OSError(ENOENT, os.strerror(ENOENT), path.shown)
         return _walk(handle, path, flags, mode)
-    try:
-        handle.refuse_name(place, path.shown, kind=lambda: syscalls.fstat(fd))
-    except BaseException:
-        syscalls.close(fd)
-        raise
-    return Reached.at(fd, place)
+    if verdict != ALLOWED:
+        try:
+            handle.refuse_name(place, path.shown, kind=lambda: syscalls.fstat(fd))
+        except BaseException:
+            syscalls.close(fd)
+            raise
+    return Reached.at(fd, place) if placed else fd
 
 
 def _openat2_said_no(handle: Handle, path: RelPath, flags: int, mode: int, error: int) -> int:
