@@ -73,7 +73,7 @@ def open_beneath(
 
 
 def _straight(top: int, raw: bytes, flags: int, mode: int) -> int:
-    """What a path of plain names leads to, or -1: then it is for ``_walk`` to say what is the way.
+    """What a path of plain names leads to, or -1 where it is no such path, or may meet a link.
 
     Where there is no link and no ``..`` nothing has to be held to come back to. Of a link O_PATH
     would open the link itself.
@@ -92,7 +92,9 @@ def _straight(top: int, raw: bytes, flags: int, mode: int) -> int:
                 syscalls.close(here)
             here = below
         return syscalls.open(last, flags | os.O_NOFOLLOW, mode, dir_fd=here)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _IS_LINK:
+            raise
         return -1
     finally:
         if here != top:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from errno import ELOOP, EMLINK
 from stat import S_ISLNK
 
 from safefs.kernel import open_beneath, syscalls
 from safefs.operations import attributes, files
+from safefs.operations.parent import Blame, blame
 from safefs.paths import RelPath, coerced, raw_of
 
 TYPE_CHECKING = False
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 256  # names, before their directory is resolved again
 _READ = files.READ | os.O_NOFOLLOW
 _SMALL = files.SMALL
+_LINK = frozenset({ELOOP, EMLINK, getattr(errno, "EFTYPE", ELOOP)})  # under O_NOFOLLOW
 _NO_NAMES = (b"", b".", b"..")
 _audit = sys.audit
 
@@ -46,25 +50,22 @@ def _each(
     *,
     keeps_errors: bool,
 ) -> list[Any]:
-    """``child``: of a name in an open directory; None for what its own path is to be asked of.
-
-    That is a link, which may lead anywhere, and what is wrong, which the whole way says best.
-    """
+    """``child``: of a name in an open directory; None of a link, which may lead anywhere."""
     _ = handle.fd  # a closed Root answers nothing, not even of no path at all
     answers: list[Any] = []
     for head, batch in _batches(paths):
         top = -1 if head is None else _held(handle, head, batch)
         try:
             for path, name in batch:
-                answer = None if top < 0 else child(top, name, path)
-                if answer is None:
-                    try:
+                try:
+                    answer = None if top < 0 else child(top, name, path)
+                    if answer is None:
                         answer = whole(handle, _parsed(path))
-                    except (OSError, ValueError) as error:
-                        handle.check_open()
-                        if not keeps_errors:
-                            raise
-                        answer = error.with_traceback(None)
+                except (OSError, ValueError) as error:
+                    handle.check_open()
+                    if not keeps_errors:
+                        raise
+                    answer = error.with_traceback(None)
                 answers.append(answer)
         finally:
             if top >= 0:
@@ -131,22 +132,28 @@ def _read_child(top: int, name: bytes, path: Path) -> bytes | None:
     _audit("safefs.open", path if type(path) is str else coerced(_parsed(path)).shown, _READ)
     try:
         fd = syscalls.open(name, _READ, dir_fd=top)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _LINK:
+            return None
+        blame(error, coerced(_parsed(path)))
+        raise
     try:
         data = syscalls.pread(fd, _SMALL, 0)
         if 0 < len(data) < _SMALL and not syscalls.pread(fd, 1, len(data)):
             return data
         return files.read_all(fd, data)
-    except OSError:
-        return None
+    except OSError as error:
+        with Blame(coerced(_parsed(path))):
+            files.check_regular(fd)
+            raise error  # noqa: TRY201  (for Blame to see it)
     finally:
         syscalls.close(fd)
 
 
-def _stat_child(top: int, name: bytes, _: Path) -> os.stat_result | None:
+def _stat_child(top: int, name: bytes, path: Path) -> os.stat_result | None:
     try:
         found = syscalls.stat(name, dir_fd=top, follow_symlinks=False)
-    except OSError:
-        return None
+    except OSError as error:
+        blame(error, coerced(_parsed(path)))
+        raise
     return None if S_ISLNK(found.st_mode) else found
