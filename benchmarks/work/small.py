@@ -161,7 +161,7 @@ def _looking(depth: int) -> Workload:
 def _bare_stat(root: Root, path: str) -> Callable[[], os.stat_result]:
     """The system calls of ``Root.stat`` of a path, with nothing around them."""
     top, raw = root.fileno(), path.encode()
-    opened = _bare_open(top, raw, syscalls.O_PATH | os.O_CLOEXEC)
+    opened = bare_open(top, raw, syscalls.O_PATH | os.O_CLOEXEC)
 
     def look() -> os.stat_result:
         fd = opened()
@@ -174,7 +174,7 @@ def _bare_stat(root: Root, path: str) -> Callable[[], os.stat_result]:
     return partial(os.stat, raw, dir_fd=top, follow_symlinks=False)
 
 
-def _bare_open(top: int, raw: bytes, flags: int) -> Callable[[], int]:
+def bare_open(top: int, raw: bytes, flags: int) -> Callable[[], int]:
     how = syscalls.open_how(flags, 0o666, _BENEATH)
     return partial(syscalls.openat2, top, raw, how)
 
@@ -200,7 +200,7 @@ def _asking(depth: int, *, missing: bool) -> Workload:
 
 
 def _bare_exists(root: Root, path: str) -> Callable[[], bool]:
-    opened = _bare_open(root.fileno(), path.encode(), syscalls.O_PATH | os.O_CLOEXEC)
+    opened = bare_open(root.fileno(), path.encode(), syscalls.O_PATH | os.O_CLOEXEC)
 
     def there() -> bool:
         fd = opened()
@@ -230,7 +230,7 @@ def _file_object(depth: int) -> Workload:
 
 def _bare_file_object(root: Root, path: str) -> Callable[[], io.BufferedReader]:
     """A descriptor, looked at, made to block, and under the two layers of a file object."""
-    opened = _bare_open(root.fileno(), path.encode(), _READ)
+    opened = bare_open(root.fileno(), path.encode(), _READ)
 
     def file() -> io.BufferedReader:
         fd = opened()

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import time_ns
 from typing import TYPE_CHECKING
 
 from benchmarks import peers
 from benchmarks.ground import KIB, Ground
+from benchmarks.work.small import CTYPES, bare_open
 from benchmarks.workload import OS, Ratio, Subject, Workload
 from safefs import Disk, Root
+from safefs.kernel import syscalls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.ground import Scale
 
 DATA = KIB.replace(b"x", b"y")
 MKSTEMP = "mkstemp + rename"
+FEWEST = "the fewest calls"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def workloads(_: Scale) -> list[Workload]:
@@ -44,11 +52,12 @@ def _writing() -> Workload:
         subjects = {
             OS: Subject(partial(_write, f"{ground.top}/{path}")),
             "Root.write_bytes": Subject(partial(root.write_bytes, path, DATA)),
+            CTYPES: Subject(_bare_write(root, path)),
             **peers.subjects(ground, "write", path, DATA),
         }
         return _all_leave(ground, path, subjects)
 
-    figures = (Ratio("Root.write_bytes", most=1.20),)
+    figures = (Ratio("Root.write_bytes", most=1.20), Ratio(CTYPES))
     return Workload("writes", "write 1 KiB in place, depth 4", make, figures)
 
 
@@ -68,12 +77,61 @@ def _replacing(depth: int) -> Workload:
             MKSTEMP: Subject(partial(_mkstemp, f"{ground.top}/{path}")),
             "Root.replace_file": Subject(partial(root.replace_file, path, DATA)),
             "Disk.put": Subject(partial(disk.put, path, DATA)),
+            CTYPES: Subject(_bare_replace(root, path)),
+            FEWEST: Subject(_bare_replace(root, path, fewest=True)),
         }
         return _all_leave(ground, path, subjects)
 
     title = f"replace 1 KiB as a whole, no fsync, depth {depth}"
-    figures = (Ratio("Root.replace_file", MKSTEMP, most=0.75),)
+    figures = (
+        Ratio("Root.replace_file", MKSTEMP, most=0.75),
+        Ratio(CTYPES, MKSTEMP),
+        Ratio(FEWEST, MKSTEMP),
+    )
     return Workload("writes", title, make, figures, baseline=MKSTEMP)
+
+
+def _bare_write(root: Root, path: str) -> Callable[[], None]:
+    """The system calls of ``Root.write_bytes``, with nothing around them."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    opened = bare_open(root.fileno(), path.encode(), flags)
+
+    def write() -> None:
+        fd = opened()
+        if os.fstat(fd).st_size:
+            os.ftruncate(fd, 0)
+        os.write(fd, DATA)
+        os.close(fd)
+
+    return write
+
+
+def _bare_replace(root: Root, path: str, *, fewest: bool = False) -> Callable[[], None]:
+    """The system calls of ``Root.replace_file``; ``fewest``: without those that keep the mode,
+    tell a sweeper that somebody writes, stamp the version and ask for late errors.
+    """
+    above, _, name = path.encode().rpartition(b"/")
+    opened = bare_open(root.fileno(), above or b".", syscalls.DIRECTORY)
+
+    def replace_it() -> None:
+        directory = opened()
+        draft = b".safefs-%s.tmp" % os.urandom(8).hex().encode()
+        if not fewest:
+            mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode & 0o777
+        fd = os.open(draft, _NEW, 0o600, dir_fd=directory)
+        if not fewest:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.fchmod(fd, mode)
+        os.write(fd, DATA)
+        if not fewest:
+            now = time_ns()
+            os.utime(fd, ns=(now, now))
+            os.close(os.dup(fd))
+        os.rename(draft, name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.close(fd)
+        os.close(directory)
+
+    return replace_it
 
 
 def _mkstemp(full: str) -> None:
