@@ -390,8 +390,8 @@ class Disk:
         for what lies beneath).
 
         It is what would be now: what others change meanwhile, it cannot know. Nor what only the
-        attempt can tell, as that the device is full or its medium bad, a quota used up, or that
-        another holds a lease.
+        attempt can tell, as that the device is full or its medium bad, a quota used up, that
+        another holds a lease, or that something is mounted on what is to be replaced or removed.
 
         OSError (ENOTSUP) on a system without O_PATH, ``ValueError`` for another operation.
         """

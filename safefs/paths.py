@@ -171,19 +171,44 @@ def settled(
     >>> settled([b"new", b"..", b"old", b"newer"], lambda names: names == [b"old"])
     ([b'old'], [b'newer'])
     """
+    there, new, _ = _settled(names, leads)
+    return there, new
+
+
+def made_and_left(
+    names: list[bytes], leads: Callable[[list[bytes]], bool]
+) -> list[tuple[list[bytes], list[bytes]]]:
+    """Of the directories that are made for these names, each by itself, those that ``..`` leaves.
+
+    Each as ``settled`` gives it: (what there is, the names made in it).
+
+    >>> made_and_left([b"new", b"..", b"old", b"newer"], lambda names: names == [b"old"])
+    [([], [b'new'])]
+    """
+    there, new, made = _settled(names, leads)
+    return [(base, below) for base, below in made if base != there or below != new[: len(below)]]
+
+
+def _settled(
+    names: list[bytes], leads: Callable[[list[bytes]], bool]
+) -> tuple[list[bytes], list[bytes], list[tuple[list[bytes], list[bytes]]]]:
+    """And third, whatever is made on the way, in this order."""
     deepest = _deepest(names, leads)
     there = names[:deepest]
     new: list[bytes] = []
+    made = []
     for name in names[deepest:]:
         if new and name in (b".", b".."):
             new = new[:-1] if name == b".." else new
         elif new and len(name) <= _LONGEST_IN_BYTES:
             new.append(name)
+            made.append((list(there), list(new)))
         elif leads([*there, name]) and not new:
             there.append(name)
         else:
             new.append(name)
-    return there, new
+            made.append((list(there), list(new)))
+    return there, new, made
 
 
 def _deepest(names: list[bytes], leads: Callable[[list[bytes]], bool]) -> int:

@@ -317,9 +317,9 @@ class Policy:
         return refused(PolicyError(shown, "deny", "it has another name, which is denied"))
 
     @staticmethod
-    def crossing(shown: str | bytes) -> PolicyError:
-        """The refusal, to be raised, of what lies beyond a mount point."""
-        return refused(PolicyError(shown, "same_filesystem", "it lies beyond a mount point"))
+    def crossing(shown: str | bytes | None) -> PolicyError:
+        """The refusal, not reported yet, of what lies beyond a mount point."""
+        return PolicyError(shown, "same_filesystem", "it lies beyond a mount point")
 
     def check_kind(self, shown: str | bytes, mode: int) -> None:
         """Refuse what is no file, directory or link: called before it is opened."""

@@ -263,7 +263,7 @@ class Root:
 
         ``permissions``: those of a file that is created, less the umask.
         """
-        if permissions != 0o666:
+        if type(permissions) is not int or permissions != 0o666:
             permissions = _permissions(permissions)
         if atomic or durable:
             opening.check_atomic(files.mode_of(mode), atomic=atomic, durable=durable)

@@ -92,12 +92,19 @@ def test_a_mount_that_is_not_crossed_is_reported_like_any_refusal(
                     act("t/mnt" if act == disk.get else "t")
                 assert caught.value.errno == EXDEV
                 denied += [event for event in heard if event[0] == "safefs.denied"]
+            with _heard() as heard:  # what is passed over is refused to nobody
+                disk.sweep()
+            assert [event for event in heard if event[0] == "safefs.denied"] == []
+        with Root(scratch.root, policy=Policy(same_filesystem=True)) as root, _heard() as heard:
+            assert [at for at, _, _ in root.walk()] == [".", "t"]
+            assert list(root.glob("t/**/f")) == []
+        assert [event for event in heard if event[0] == "safefs.denied"] == []
         return denied
 
     assert in_child(crossing) == [
         ("safefs.denied", ("t/mnt", "same_filesystem", None, "d", "Disk.get")),
-        ("safefs.denied", ("mnt", "same_filesystem", None, "d", "Disk.delete_directory")),
-        ("safefs.denied", ("mnt", "same_filesystem", None, "d", "Disk.all_files")),
+        ("safefs.denied", ("t", "same_filesystem", None, "d", "Disk.delete_directory")),
+        ("safefs.denied", ("t/mnt", "same_filesystem", None, "d", "Disk.all_files")),
     ]
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safefs import Disk, Explanation, PathStep, Policy
+from safefs import Disk, Explanation, PathStep, Policy, Storage
 from safefs.audit import rule_of
 from safefs.drivers.memory import MemoryDriver
 from safefs.errors import SafefsError
@@ -310,6 +310,43 @@ def test_put_makes_what_is_missing_and_says_what(disk: Disk) -> None:
     with disk.with_policy(Policy(deny=["secret"])) as narrow:
         found = narrow.explain("new/secret/f", "put")
         assert (found.rule, found.path) == ("deny", "new/secret/f")
+
+
+@pytest.mark.parametrize("memory", [False, True])
+@pytest.mark.parametrize(
+    ("operation", "path"),
+    [
+        ("put", "new/c/../c"),
+        ("put", "new/..//new"),
+        ("put", "q/../q"),
+        ("put", "d/new/../new"),
+        ("put", "new/../d/f"),
+        ("put", "new/../f"),
+        ("put", "new/x.key/../c"),
+        ("put", "new/x.key"),
+        ("make_directory", "new/x.key/.."),
+        ("make_directory", "new/x.key/../c"),
+        ("make_directory", "x.key/../d"),
+        ("make_directory", "new/c/../c"),
+    ],
+)
+@pytest.mark.parametrize(
+    "policy", [Policy(), Policy(append_only=True), Policy(deny=["*.key"])], ids=range(3)
+)
+@pytest.mark.usefixtures("resolver")
+def test_what_is_refused_for_a_directory_on_the_way_makes_none(
+    policy: Policy, operation: Operation, path: str, memory: bool
+) -> None:
+    """Directories that ``..`` leaves again are made too, and may stand where the file is to be."""
+    with Storage.fake(memory=memory) as storage:
+        whole = storage.disk("documents")
+        whole.put("d/f", "")
+        before = whole.all_directories(), whole.all_files()
+        disk = whole.with_policy(policy)
+        foretold = disk.explain(path, operation)
+        assert _disagreement(disk, operation, path) is None
+        if not foretold.allowed:
+            assert (whole.all_directories(), whole.all_files()) == before
 
 
 def test_a_tree_that_would_be_removed_is_looked_at_for_what_is_denied(disk: Disk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -157,6 +158,49 @@ def test_each_file_is_an_open_of_its_own_path(root: Root) -> None:
     root.read_many(["d/one", b"d/two"])
     listening = False
     assert heard[-2:] == ["d/one", b"d/two"]
+
+
+def test_a_path_that_is_too_long_is_one_also_beside_others(root: Root) -> None:
+    path = "d" + "/" * 4092 + "one"
+    assert len(path) == 4096
+    for many, one in ((root.read_many, root.read_bytes), (root.stat_many, root.stat)):
+        answers = many([path, path], return_exceptions=True)
+        assert [_plain(each) for each in answers] == [_said(one, path)] * 2
+    assert root.read_many([path[:1] + path[2:]] * 2) == [b"1"] * 2
+
+
+def test_errors_that_are_kept_keep_nothing_open(scratch: Scratch) -> None:
+    os.mkfifo(scratch.root / "pipe")
+    (scratch.root / "d").mkdir()
+    (scratch.root / "f").touch()
+    before = set(os.listdir("/proc/self/fd"))
+    gc.disable()
+    try:
+        for _ in range(10):
+            opened = Root(scratch.root)
+            kept = opened.read_many(["d", "pipe", "f/x", "d", "pipe"], return_exceptions=True)
+            assert all(isinstance(each, OSError) for each in kept)
+            del opened
+        assert set(os.listdir("/proc/self/fd")) == before
+    finally:
+        gc.enable()
+
+
+def test_no_more_is_read_once_the_root_is_closed(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their directory is held, so that it would still answer."""
+    real, read = syscalls.pread, []
+
+    def closing(fd: int, size: int, offset: int) -> bytes:
+        read.append(fd)
+        root.close()
+        return real(fd, size, offset)
+
+    monkeypatch.setattr(syscalls, "pread", closing)
+    with pytest.raises(ValueError, match="closed"):
+        root.read_many(["d/one", "d/two", "d/two"])
+    assert len(read) == 2  # of the first file
 
 
 def test_a_root_that_is_closed_under_it_says_so(

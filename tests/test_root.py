@@ -958,7 +958,7 @@ def test_calls_that_a_system_lacks_say_so(monkeypatch: pytest.MonkeyPatch) -> No
     assert syscalls._optional("no_such_function_of_any_libc") is None
 
 
-@pytest.mark.parametrize("going", ["walk", "find", "walk upwards"])
+@pytest.mark.parametrize("going", ["walk", "find", "glob", "walk upwards"])
 def test_a_walk_under_way_enters_no_directory_of_a_root_that_was_closed(
     scratch: Scratch, going: str
 ) -> None:
@@ -970,6 +970,8 @@ def test_a_walk_under_way_enters_no_directory_of_a_root_that_was_closed(
         under_way: Iterator[object] = root.walk(topdown=going == "walk")
         if going == "find":
             under_way = root.find()
+        if going == "glob":
+            under_way = root.glob("**/*")
         next(under_way)
         root.close()
         with pytest.raises(ValueError, match="operation on a closed Root"):

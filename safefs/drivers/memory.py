@@ -38,7 +38,7 @@ from safefs.operations.conditions import algorithm_of, digest_tag
 from safefs.operations.parent import Blame
 from safefs.operations.replace import is_temporary
 from safefs.operations.survey import Level
-from safefs.paths import RelPath, settled
+from safefs.paths import RelPath, made_and_left, settled
 from safefs.policy import Policy
 from safefs.rules import DENIED, HOLDS, PASSABLE, WOULD_HOLD
 
@@ -785,11 +785,13 @@ class MemoryDriver:
         rules = self.policy.rules
         if rules is None:
             return
-        there, new = settled(path.names, lambda names: self._is_entry(names, path))
-        base = self._walked(there, path)
-        for end in range(1, len(new) + 1):
+        leads: Callable[[list[bytes]], bool] = lambda names: self._is_entry(names, path)  # noqa: E731
+        there, new = settled(path.names, leads)
+        ways = [(there, new[:end]) for end in range(1, len(new) + 1)]
+        for names, made in [*made_and_left(path.names, leads), *ways]:
+            base = self._walked(names, path)
             if isinstance(base, _Directory):
-                place = self._where(base, *new[:end])
+                place = self._where(base, *made)
                 if rules.denies(place, directory=True):
                     raise rules.refusal(place, path.shown)
 

@@ -12,10 +12,10 @@ from safefs.drivers.base import is_absence
 from safefs.drivers.content import Body
 from safefs.errors import PreconditionError, SafefsError, SameFileError
 from safefs.operations.parent import Blame
-from safefs.paths import RelPath, settled
+from safefs.paths import RelPath, made_and_left, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from safefs.drivers.base import Driver, Stat
     from safefs.operations.conditions import Condition
@@ -65,11 +65,30 @@ def foresee(
     if slash and slashed:
         raise _error(slash, where)
     found = driver.stat(there) if new else driver.lstat(there)
+    if not new and driver.policy.append_only:
+        raise driver.policy.no_change(where)
     if slash and not new and found.kind == "directory":
         raise _error(EISDIR, where)
+    if b".." in where.names:
+        _refuse_left(driver, there, new, where, file=slash is not None)
     if new and found.kind == "directory" and driver.policy.rules is not None:
         _refuse_denied(driver, there, new, where, directory=slash is None)
     return RelPath(above.rstrip(b"/"), where.shown), there.join(b"/".join(new))
+
+
+def _refuse_left(
+    driver: Driver, there: RelPath, new: list[bytes], where: RelPath, *, file: bool
+) -> None:
+    """What directories stand in the way of that are made for a path and left again by ``..``."""
+    for base, made in made_and_left(where.names[:-1], _leading(driver, where)):
+        top = RelPath(b"/".join(base) or b".", where.shown)
+        if driver.policy.rules is not None:
+            _refuse_denied(driver, top, made, where, directory=True)
+        if top == there and made == new:
+            if driver.policy.append_only:
+                raise driver.policy.no_change(where)
+            if file:
+                raise _error(EISDIR, where)
 
 
 def _refuse_denied(
@@ -89,7 +108,11 @@ def _refuse_denied(
 
 def _settled(driver: Driver, where: RelPath) -> tuple[RelPath, list[bytes]]:
     """(what the path will lead to as far as it exists, the names still to be made there)."""
+    there, new = settled(where.names, _leading(driver, where))
+    return RelPath(b"/".join(there) or b".", where.shown), new
 
+
+def _leading(driver: Driver, where: RelPath) -> Callable[[list[bytes]], bool]:
     def leads(names: list[bytes]) -> bool:
         try:
             driver.lstat(RelPath(b"/".join(names), where.shown))
@@ -97,8 +120,7 @@ def _settled(driver: Driver, where: RelPath) -> tuple[RelPath, list[bytes]]:
             return False
         return True
 
-    there, new = settled(where.names, leads)
-    return RelPath(b"/".join(there) or b".", where.shown), new
+    return leads
 
 
 def deepest(driver: Driver, where: RelPath) -> Stat:

@@ -174,7 +174,9 @@ def _explained(handle: Handle, path: RelPath, flags: int, error: int) -> OSError
     escape, and a magic link, a forbidden link and a loop with the same ELOOP. The walk goes the
     way once more to find out; what it may reach is closed again, since openat2 has refused it.
     """
-    wanted = syscalls.O_PATH | flags & (os.O_NOFOLLOW | os.O_DIRECTORY)
+    wanted = syscalls.O_PATH | flags & os.O_NOFOLLOW
+    if error == ELOOP:
+        wanted |= flags & os.O_DIRECTORY  # what lies beyond a mount may be of any kind
     if flags & os.O_CREAT and flags & os.O_EXCL:
         wanted |= os.O_NOFOLLOW
     try:

@@ -6,6 +6,7 @@ import os
 from errno import ENOENT
 from stat import S_ISDIR, S_ISREG
 
+from safefs.audit import refused
 from safefs.kernel import syscalls
 from safefs.kernel.aliases import Aliases
 from safefs.kernel.reached import Reached, place_beneath, place_of_fd
@@ -96,10 +97,15 @@ class Handle:
         if self.closed:
             raise ValueError("operation on a closed Root")
 
-    def check_mount(self, fd: int, shown: str | bytes) -> None:
-        """Refuse what was reached beyond a mount point, where the policy has no crossing."""
+    def check_mount(self, fd: int, shown: str | bytes | None) -> None:
+        """Refuse what was reached beyond a mount point, where the policy has no crossing.
+
+        ``shown`` is None where the caller's path is not known: then it is no refusal yet, for it
+        may be passed over, and ``parent.blame`` reports it.
+        """
         if self.mount is not None and syscalls.mount_id(fd) != self.mount:
-            raise self.policy.crossing(shown)
+            error = self.policy.crossing(shown)
+            raise error if shown is None else refused(error)
 
     def permit(self, path: RelPath, *, writes: bool, adds: bool = False) -> None:
         """The one check of the policy: after a path is resolved, before it is acted on."""

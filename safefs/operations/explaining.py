@@ -160,8 +160,11 @@ def _look_to_put(handle: Handle, path: RelPath, told: Told) -> None:
     """As ``replace.replace_file`` puts a file into a directory that is there."""
     _go_to_name(handle, path, told)
     with look_for_parent(handle, path) as parent:
-        existing = existing_entry(parent)
-        told.found(None if existing is None else existing.st_mode)
+        try:
+            told.found(parent.lstat().st_mode)
+        except FileNotFoundError:
+            told.found(None)
+        existing_entry(parent)
         _demand_place(parent.fd)
 
 

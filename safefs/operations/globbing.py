@@ -47,7 +47,7 @@ def glob(handle: Handle, pattern: RelPath) -> Iterator[str]:
         descent = Descent(handle, top)
         try:
             with Blame(pattern):
-                for path, is_dir in _matches(descent, base, Pattern(parts[fixed:])):
+                for path, is_dir in _matches(handle, descent, base, Pattern(parts[fixed:])):
                     if is_dir or not only_directories:
                         yield path
         finally:
@@ -64,7 +64,9 @@ def _literal(handle: Handle, pattern: RelPath, path: str) -> Iterator[str]:
     yield path or "."
 
 
-def _matches(descent: Descent, base: str, pattern: Pattern) -> Iterator[tuple[str, bool]]:
+def _matches(
+    handle: Handle, descent: Descent, base: str, pattern: Pattern
+) -> Iterator[tuple[str, bool]]:
     """(path, whether it is a directory) of each match."""
     states = [pattern.start()]
     prefixes = [base + "/" if base else ""]
@@ -80,7 +82,10 @@ def _matches(descent: Descent, base: str, pattern: Pattern) -> Iterator[tuple[st
             matched, onward = pattern.step(states[-1], name, is_dir=True)
             if matched:
                 yield prefixes[-1] + name, True
-            if onward and _enter(descent, name):
+            if not onward:
+                continue
+            handle.check_open()  # else whoever kept one would look on when a disk is revoked
+            if _enter(descent, name):
                 pending.append(_level(descent, pattern, onward))
                 prefixes.append(f"{prefixes[-1]}{name}/")
                 states.append(onward)

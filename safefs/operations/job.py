@@ -5,6 +5,7 @@ from __future__ import annotations
 from safefs.budget import UNLIMITED, Spending, checked
 from safefs.errors import BudgetError
 from safefs.kernel.trail import Moved
+from safefs.operations.parent import crossing_told
 from safefs.progress import Meter
 from safefs.report import Record
 
@@ -167,7 +168,9 @@ class Job:
                 raise error
             finally:
                 del error  # or it is a cycle, and keeps what its frames have open
-        error.filename = f"{self.at}/{path}" if self.at and path else path or self.at or "."
+        whole = f"{self.at}/{path}" if self.at and path else path or self.at or "."
+        crossing_told(error, whole)
+        error.filename = whole
         error.filename2 = None
         self._record.add("skip", path, kind)
         self.skipped.add(path)

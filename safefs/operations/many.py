@@ -9,6 +9,7 @@ from errno import ELOOP, EMLINK
 from stat import S_ISLNK
 
 from safefs.kernel import open_beneath, syscalls
+from safefs.kernel.walk import PATH_MAX
 from safefs.operations import attributes, files
 from safefs.operations.parent import Blame, blame
 from safefs.paths import RelPath, coerced, raw_of
@@ -58,6 +59,8 @@ def _each(
         try:
             for path, name in batch:
                 try:
+                    if handle.closed:
+                        handle.check_open()  # what is held is no way to go on with what was closed
                     answer = None if top < 0 else child(top, name, path)
                     if answer is None:
                         answer = whole(handle, _parsed(path))
@@ -65,7 +68,7 @@ def _each(
                     handle.check_open()
                     if not keeps_errors:
                         raise
-                    answer = error.with_traceback(None)
+                    answer = _kept(error)
                 answers.append(answer)
         finally:
             if top >= 0:
@@ -90,8 +93,8 @@ def _batches(paths: Iterable[AnyPath]) -> Iterator[tuple[bytes | None, list[Item
             elif type(path) is RelPath:
                 head, _, name = path.raw.rpartition(b"/")
         except (OSError, ValueError) as error:
-            path = error.with_traceback(None)
-        if name in _NO_NAMES:
+            path = _kept(error)
+        if name in _NO_NAMES or (head is not None and len(head) + len(name) + 1 >= PATH_MAX):
             head = None
         if head != current or len(batch) == _AT_ONCE:
             if batch:
@@ -107,7 +110,13 @@ def _coerced(path: AnyPath) -> RelPath | OSError | ValueError:
     try:
         return coerced(path)
     except (OSError, ValueError) as error:
-        return error.with_traceback(None)
+        return _kept(error)
+
+
+def _kept(error: OSError | ValueError) -> OSError | ValueError:
+    """Without the frames that it came through, which would keep what they have open."""
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _parsed(path: Path) -> str | RelPath:

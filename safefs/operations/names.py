@@ -13,7 +13,7 @@ from safefs.operations import sizes
 from safefs.operations.collisions import refuse_collision
 from safefs.operations.parent import Blame, Parent
 from safefs.operations.syncing import Synced
-from safefs.paths import RelPath, settled
+from safefs.paths import RelPath, made_and_left, settled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def look_ahead(handle: Handle, path: RelPath, *, exist_ok: bool) -> tuple[RelPat
     """
     there, new = settled(path.names, lambda names: _is_entry(handle, _prefix(names, path)))
     found = _prefix(there, path)
+    _refuse_left(handle, path)
     # What is no directory has nothing beneath it that a ".." at the end could undo.
     if new or path.split()[1] in (b".", b".."):
         fd = open_beneath(handle, found, syscalls.DIRECTORY)
@@ -123,6 +124,20 @@ def look_ahead(handle: Handle, path: RelPath, *, exist_ok: bool) -> tuple[RelPat
     if not (new or (exist_ok and _is_directory(handle, found))):
         raise _exists(path)
     return found, new
+
+
+def _refuse_left(handle: Handle, path: RelPath) -> None:
+    """Refuse a denied name among the directories that are made on the way and left by ``..``."""
+    if handle.rules is None or b".." not in path.names:
+        return
+    for base, made in made_and_left(
+        path.names, lambda names: _is_entry(handle, _prefix(names, path))
+    ):
+        fd = open_beneath(handle, _prefix(base, path), syscalls.DIRECTORY)
+        try:
+            handle.refuse_child(fd, b"/".join(made), directory=True, shown=path.shown)
+        finally:
+            syscalls.close(fd)
 
 
 def _is_entry(handle: Handle, path: RelPath) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from errno import EINVAL, ENAMETOOLONG, ENOTDIR
+from errno import EINVAL, ENAMETOOLONG, ENOTDIR, EXDEV
 from stat import S_ISDIR
 
-from safefs.errors import BudgetError, SafefsError
+from safefs.audit import refused
+from safefs.errors import BudgetError, PolicyError, SafefsError
 from safefs.kernel import open_beneath, syscalls
 from safefs.kernel.reached import entered, place_beneath, place_of_fd
 from safefs.kernel.walk import PATH_MAX
@@ -156,15 +157,23 @@ def open_child(
     """
     fd = syscalls.open(name, flags | os.O_NOFOLLOW, dir_fd=dir_fd)
     try:
-        handle.check_mount(fd, os.fsdecode(name) if shown is None else shown)
+        handle.check_mount(fd, shown)
     except BaseException:
         syscalls.close(fd)
         raise
     return entered(fd, dir_fd, name)
 
 
+def crossing_told(error: OSError, shown: str | bytes) -> None:
+    """Report a mount that is not crossed, now that it is known of which path."""
+    if isinstance(error, PolicyError) and error.errno == EXDEV and error.filename is None:
+        error.filename = shown
+        refused(error)
+
+
 def blame(error: OSError, path: RelPath, path2: RelPath | None = None) -> None:
     """Say what the caller asked for, where the system names only the component it stumbled over."""
+    crossing_told(error, path.shown)
     if isinstance(error, BudgetError):
         return  # it names the entry that was too much
     if path2 is not None:

@@ -15,7 +15,7 @@ from safefs.operations.listing import (
     read_parted,
     without_hidden,
 )
-from safefs.operations.parent import Blame, open_child
+from safefs.operations.parent import Blame, crossing_told, open_child
 from safefs.operations.replace import is_temporary
 from safefs.paths import RelPath
 
@@ -202,9 +202,10 @@ def _one_name(handle: Handle, dir_fd: int, name: str) -> bytes:
 
 
 def _report(error: OSError, path: str, onerror: Callable[[OSError], object] | None) -> None:
-    error.filename = path
     try:
         if onerror is not None:
+            crossing_told(error, path)
+            error.filename = path
             onerror(error)
     finally:
         del error  # raised from there it would be a cycle, and keep what its frames have open
@@ -233,6 +234,7 @@ def find(handle: Handle, path: RelPath) -> Iterator[str]:
                 except _VANISHED:
                     continue
                 except OSError as error:
+                    crossing_told(error, prefix + name)
                     error.filename = prefix + name
                     raise
                 below = f"{prefix}{name}/"
