@@ -1394,6 +1394,7 @@ _DIFFERENCES = {
     "an ordinary link in procfs": "test_rule_18_an_ordinary_link_in_procfs",
     "fs.protected_symlinks": "test_rule_18_protected_symlinks",
     "a bind mount of the same file system": "test_rule_18_a_bind_mount_before_linux_5_8",
+    "another kind than is asked for": "test_rule_18_a_mount_point_of_another_kind",
     "more than 64 levels above": "test_rule_18_a_directory_moved_again_and_again",
     "no descriptors to spare": "test_rule_18_no_descriptors_to_spare",
     "is replaced, during the call, more than 1,000 times": "test_rule_18_a_component_replaced",
@@ -1464,6 +1465,29 @@ def test_rule_18_a_bind_mount_before_linux_5_8(
         assert row[0].startswith(words[str(seen)]), seen
     else:
         assert seen == b"OUTSIDE-SECRET\n"
+
+
+@may_mount
+def test_rule_18_a_mount_point_of_another_kind(scratch: Scratch, resolver: str) -> None:
+    (scratch.root / "mnt").mkdir()
+    (scratch.root / "file").touch()
+
+    def crossing() -> list[object]:
+        probe.forced = resolver
+        mounts.mount_own(scratch.outside, scratch.root / "mnt")
+        mounts.mount_own(scratch.outside / "secret.txt", scratch.root / "file")
+        with Root(scratch.root, policy=Policy(same_filesystem=True)) as root:
+            acts = (lambda: root.listdir("file"), lambda: root.write_bytes("mnt", b""))
+            return [_said(act) for act in acts]
+
+    (row,) = (row for name, row in _documented().items() if "another kind than" in name)
+    said = in_child(crossing)
+    if resolver == "openat2":
+        assert said == [f"errno {errno.EXDEV}"] * 2
+        assert "EXDEV" in row[0]
+    else:
+        assert said == [f"errno {errno.ENOTDIR}", f"errno {errno.EISDIR}"]
+        assert "ENOTDIR, EISDIR" in row[1]
 
 
 def test_rule_18_a_directory_moved_again_and_again(
