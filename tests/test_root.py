@@ -824,6 +824,9 @@ def test_a_program_that_uses_very_many_modes_does_not_grow_without_end(
     for flags in (os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_APPEND, os.O_SYNC, os.O_DSYNC):
         os.close(openat2.open_beneath(root._handle, b"f", flags, 0))
     assert len(openat2._hows) <= 4
+    for mode in range(200):
+        root.open(f"new-{mode}", "x", permissions=0o600 + mode).close()
+    assert len(root._handle.hows) <= 64
 
 
 def test_the_self_test_of_the_walk_passes_and_finds_what_is_wrong(

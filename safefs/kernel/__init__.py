@@ -27,6 +27,7 @@ _NO_OPENAT2 = frozenset({ENOSYS, EPERM, EACCES, EINVAL})
 # Of EAGAIN: any rename on the machine during a ".." causes one, and a ".." may stand in a link.
 _RETRIES = 128
 _CLOEXEC = os.O_CLOEXEC
+_MOST_HOWS = 64  # of one Root; a program uses a dozen
 _MODE_AT = 32  # in the key of Handle.hows, above all flags
 _audit = sys.audit
 
@@ -53,7 +54,8 @@ def open_beneath(handle: Handle, path: RelPath, flags: int, mode: int = 0) -> in
         return _walk(handle, path, flags, mode)
     if handle.guarded:
         return _open_guarded(handle, path, flags, mode)
-    if not flags & os.O_NOFOLLOW:  # nothing more is to be asked of the next that comes so
+    # Of the next that comes so nothing more is to be asked. Of modes there are thousands.
+    if not flags & os.O_NOFOLLOW and len(handle.hows) < _MOST_HOWS:
         handle.hows[flags | mode << _MODE_AT] = openat2.how_of(handle, flags, mode)
     fd = openat2.open_beneath(handle, path.raw, flags, mode)
     return fd if fd >= 0 else _openat2_said_no(handle, path, flags, mode, -fd)
