@@ -406,7 +406,10 @@ class Disk:
             return explained(error.filename, operation, error)
         except InvalidPathError as error:
             return explained(error.path, operation, error)
-        return self._driver.explain(where, operation)
+        found = self._driver.explain(where, operation)
+        if operation == "remove_tree" and found.errno == EINVAL and _is_root(where):
+            return explained(where.shown, operation, _the_root(where), found.steps)
+        return found
 
     # Reading
 
@@ -840,8 +843,8 @@ class Disk:
             if not missing_ok:
                 raise
         except OSError as error:
-            if error.errno == EINVAL and set(where.names) <= {b"."}:
-                raise OSError(EINVAL, "this is the root of the disk", where.shown) from None
+            if error.errno == EINVAL and _is_root(where):
+                raise _the_root(where) from None
             raise
         return job.report()
 
@@ -1244,6 +1247,15 @@ def _remembering(
         derived[id(reference)] = reference
 
     return remember
+
+
+def _is_root(where: RelPath) -> bool:
+    """Whether a path has no name in it."""
+    return set(where.names) <= {b"."}
+
+
+def _the_root(where: RelPath) -> OSError:
+    return OSError(EINVAL, "this is the root of the disk", where.shown)
 
 
 def _check_name(name: str | None) -> None:

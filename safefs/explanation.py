@@ -161,6 +161,10 @@ class Explanation(Frozen):
             steps=steps,
         )
 
+    def __bool__(self) -> bool:
+        """``allowed``: so that ``if disk.explain(path):`` asks what it seems to ask."""
+        return self.allowed
+
     def as_json(self) -> dict[str, Any]:
         """The same as plain dicts, lists and texts."""
         fields = {name: getattr(self, name) for name in self.__slots__}

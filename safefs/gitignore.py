@@ -78,8 +78,9 @@ def check_contradiction(deny: tuple[str, ...], allow: tuple[str, ...] | None) ->
     if allow and _denies_everything(deny):
         raise ValueError("allow: deny names everything, and goes before it: allow alone is enough")
     lines = lines_of(deny, fold=True) if deny else None
+    alike = {folded(pattern) for pattern in deny}
     for pattern in allow or ():
-        both = pattern in deny
+        both = folded(pattern) in alike
         if both or (lines is not None and _is_plain(pattern) and _is_denied(lines, pattern)):
             raise ValueError(f"allow: {pattern!r} is denied, so that it allows nothing")
 

@@ -300,12 +300,14 @@ class Root:
         ) -> list[bytes | OSError | ValueError]: ...
 
     def read_many(self, paths: Iterable[AnyPath], *, return_exceptions: bool = False) -> list[Any]:
-        """The content of each file, in the order given: ``read_bytes`` of many, in less time.
+        """The content of each file, in the order given: ``read_bytes`` of many.
 
-        A directory is resolved once for up to 256 paths that follow one another and lie in it, and
-        is held until these have been read. ``return_exceptions``: an error (``OSError``, or
-        ``InvalidPathError``) stands in the place of a content, as in ``asyncio.gather``, where
-        otherwise the first is raised. All contents are in memory at once.
+        In less time where several lie in one directory: that is resolved once for up to 256 of
+        them, and held until they have been read. Under a policy that is to be asked of each
+        (``deny``, ``allow``, ``hard_links``, ``special_files``, ``same_filesystem``) each is read
+        by its own path. ``return_exceptions``: an error (``OSError``, or ``InvalidPathError``)
+        stands in the place of a content, as in ``asyncio.gather``; otherwise the first that is met
+        is raised. ``TypeError`` is raised in any case. All contents are in memory at once.
         """
         return many.read_many(self._handle, paths, keeps_errors=return_exceptions)
 

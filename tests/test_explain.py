@@ -75,15 +75,18 @@ POLICIES = [
 
 
 def _foretold(found: Explanation) -> tuple[object, ...]:
-    return found.allowed, found.error, found.errno, found.rule
+    assert bool(found) is found.allowed
+    return found.allowed, found.error, found.errno, found.rule, found.reason
 
 
 def _happens(disk: Disk, operation: Operation, path: str) -> tuple[object, ...]:
     try:
         REAL[operation](disk, path)
     except (OSError, SafefsError) as error:
-        return False, type(error).__name__, getattr(error, "errno", None), rule_of(error)
-    return True, None, None, None
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        number = getattr(error, "errno", None)
+        return False, type(error).__name__, number, rule_of(error), said
+    return True, None, None, None, None
 
 
 def _disagreement(disk: Disk, operation: Operation, path: str) -> str | None:
@@ -377,7 +380,10 @@ def test_nothing_is_opened_but_to_look_at_it(
         if name == "open":
             flags = arguments[1]
             assert isinstance(flags, int)
-            assert flags & syscalls.O_PATH
+            if operation == "remove_tree":  # whether it is empty decides
+                assert flags & (syscalls.O_PATH | os.O_DIRECTORY)
+            else:
+                assert flags & syscalls.O_PATH
             assert arguments[0] != b"outside"
     opened = [arguments[0] for _, arguments, _ in calls.named("open")]
     assert not {b"outside", b"secret.txt"} & set(opened)
@@ -449,6 +455,7 @@ def test_permissions_are_foretold_to_who_is_not_root(shared_root: Path) -> None:
         ("shut/f", 0o644, 0o500),
         ("deaf/f", 0o644, 0o300),
         ("dark/f", 0o644, 0o600),
+        ("sticky/f", 0o666, 0o1777),
     ):
         file = shared_root / name
         file.parent.mkdir(exist_ok=True)
@@ -458,13 +465,22 @@ def test_permissions_are_foretold_to_who_is_not_root(shared_root: Path) -> None:
         if os.geteuid() == 0:
             os.chown(file, NOBODY, NOBODY)
             os.chown(file.parent, NOBODY, NOBODY)
+    (shared_root / "sticky/theirs").touch(0o666)  # of who runs the tests
+    (shared_root / "sticky/d").mkdir()
+    if os.geteuid() == 0:
+        os.chown(shared_root / "sticky", 12345, 12345)
+    for name, mode in (("empty", 0o555), ("void", 0o111)):
+        (shared_root / name).mkdir(mode)
 
     def ask() -> list[str]:
         found = []
         with Disk(shared_root) as disk:
             for operation in OPERATIONS:
-                for top in ("none", "some", "shut", "deaf", "dark"):
-                    for path in (top, f"{top}/f", f"{top}/r", f"{top}/w", f"{top}/new"):
+                for top in ("none", "some", "shut", "deaf", "dark", "sticky", "empty", "void"):
+                    names = ("f", "r", "w", "new", "theirs", "d")
+                    for path in (top, *(f"{top}/{name}" for name in names)):
+                        if (operation, path) == ("remove_tree", "sticky"):
+                            continue  # it is what lies beneath that may not be removed
                         found.append(_disagreement(disk, operation, path))
         return [said for said in found if said]
 

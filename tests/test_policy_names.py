@@ -92,6 +92,7 @@ def test_allow_lets_one_through_to_what_it_allows(
         ({"deny": ["a"], "allow": ["a"]}, "allow: 'a' is denied"),
         ({"deny": ["docs"], "allow": ["docs/public"]}, "allow: 'docs/public' is denied"),
         ({"deny": ["*.MD"], "allow": ["/docs/a.md"]}, "is denied"),
+        ({"deny": ["*.KEY"], "allow": ["*.key"]}, "is denied"),
         ({"deny": ["*"], "allow": ["*.pdf"]}, "allow: deny names everything"),
         ({"deny": ["/**/", "b"], "allow": ["*.pdf"]}, "allow: deny names everything"),
     ],

@@ -39,16 +39,19 @@ def make_parent(
     no_name: int = EISDIR,
     slash: int | None = EISDIR,
     durable: bool = False,
+    size: int | None = None,
 ) -> bool:
     """Whether there are directories above that could be missing; they are not any more.
 
-    What would be refused afterwards is refused before any is made: what the policy forbids, what
-    leads out, with ``no_name`` a last component of dots, with ``slash`` (unless that is None) a
-    slash behind it.
+    What would be refused afterwards is refused before any is made: what the policy forbids, also of
+    this ``size``, what leads out, with ``no_name`` a last component of dots, with ``slash`` (unless
+    that is None) a slash behind it.
     """
     if not where.split()[0]:
         return False
     above, _ = foresee(driver, where, no_name=no_name, slash=slash)
+    if size is not None:
+        driver.policy.check_size(where.shown, size)
     driver.mkdir(above, 0o777, parents=True, exist_ok=True, durable=durable)
     return True
 
@@ -157,8 +160,6 @@ def write(
             condition=condition,
         )
 
-    if content.size is not None:
-        driver.policy.check_size(where.shown, content.size)  # before any directory is made for it
     try:
         attempt()
     except FileNotFoundError as error:
@@ -167,7 +168,7 @@ def write(
                 raise  # something else is missing: of the source, or the place for locks
             raise PreconditionError(where.shown, condition.expected, None) from error
         # Once the content has begun it cannot be had again, and the error may be its own.
-        if content.started or not make_parent(driver, where, durable=durable):
+        if content.started or not make_parent(driver, where, durable=durable, size=content.size):
             raise
         attempt()
 

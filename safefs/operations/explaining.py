@@ -1,15 +1,16 @@
 """Saying what an operation would meet on its way, and doing none of it.
 
 The walk itself tells what it meets, whichever resolver is in use: so its rules and those of
-``Policy`` are asked here as they are asked there, and are not written a second time. Everything is
-opened with O_PATH: nothing is read, no FIFO is woken, no time of access is set.
+``Policy`` are asked here as they are asked there, and are not written a second time. All but a tree
+that is to be removed is opened with O_PATH: nothing is read, no FIFO is woken, no time of access is
+set.
 """
 
 from __future__ import annotations
 
 import os
-from errno import EACCES, EEXIST, EINVAL, EISDIR, ENOENT, ENOTSUP, ENXIO, EROFS
-from stat import S_ISDIR, S_ISLNK, S_ISREG
+from errno import EACCES, EEXIST, EINVAL, EISDIR, ENOENT, ENOTSUP, ENXIO, EPERM, EROFS
+from stat import S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
 
 from safefs import audit
 from safefs.errors import EscapeError
@@ -38,6 +39,7 @@ _OPENING = {
     "create": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
 }
 _RDONLY = 1  # ST_RDONLY of statvfs(3)
+_SUPERUSER = 0  # who may all that CAP_FOWNER lets do, as far as can be known
 _LISTING = syscalls.O_PATH | os.O_DIRECTORY
 
 
@@ -152,7 +154,7 @@ def _judge(handle: Handle, path: RelPath, fd: int, *, writes: bool) -> None:
     if not (is_directory and writes):
         _demand(fd, _W if writes else _R)
     if not S_ISREG(found.st_mode):
-        raise _error(EISDIR if is_directory else ENXIO)
+        raise _error(EISDIR) if is_directory else OSError(ENXIO, "not a regular file")
     handle.permit_file(path.shown, found)
 
 
@@ -164,8 +166,10 @@ def _look_to_put(handle: Handle, path: RelPath, told: Told) -> None:
             told.found(parent.lstat().st_mode)
         except FileNotFoundError:
             told.found(None)
-        existing_entry(parent)
+        existing = existing_entry(parent)
         _demand_place(parent.fd)
+        if existing is not None:
+            _demand_owner(parent.fd, existing)
 
 
 def _look_to_make(handle: Handle, path: RelPath, told: Told) -> None:
@@ -192,28 +196,36 @@ def _look_to_remove(handle: Handle, path: RelPath, told: Told) -> None:
     with Parent(handle, path, writes=True) as parent:
         if parent.slash:
             parent.demand_directory()
-        mode = parent.lstat().st_mode
-        told.found(mode)
-        if S_ISDIR(mode):
-            raise _error(EISDIR)
+        found = parent.lstat()
+        told.found(found.st_mode)
         _demand(parent.fd, _W | _X)
+        _demand_owner(parent.fd, found)
+        if S_ISDIR(found.st_mode):
+            raise _error(EISDIR)
 
 
 def _look_to_remove_tree(handle: Handle, path: RelPath, told: Told) -> None:
-    """As ``removing.remove_tree`` begins; what lies beneath is looked at for its names alone."""
+    """As ``removing.remove_tree`` begins; what lies beneath is looked at for its names alone.
+
+    The one that opens to read: whether there is anything beneath decides what is asked of it.
+    """
     _go_to_name(handle, path, told)
     with Parent(handle, path, writes=True) as parent:
-        told.found(parent.lstat().st_mode)
+        found = parent.lstat()
+        told.found(found.st_mode)
         refuse_denied_child(handle, parent.fd, parent.name, path.shown)
-        flags = syscalls.DIRECTORY  # O_PATH
-        top = open_child(handle, parent.fd, parent.name, flags, path.shown)
+        top = open_child(handle, parent.fd, parent.name, syscalls.LISTING, path.shown)
         try:
             if handle.is_root(top):
                 raise _error(EINVAL)
-            _demand(top, _R | _W | _X)
+            with syscalls.scandir(top) as entries:
+                is_empty = next(entries, None) is None
+            if not is_empty:
+                _demand(top, _W | _X)
         finally:
             syscalls.close(top)
         _demand(parent.fd, _W | _X)
+        _demand_owner(parent.fd, found)
 
 
 def _go_to_name(handle: Handle, path: RelPath, told: Told) -> None:
@@ -238,6 +250,14 @@ def _demand(fd: int, access: int) -> None:
     if permits(fd, access) is False:
         read_only = access & _W and syscalls.fstatvfs(fd).f_flag & _RDONLY
         raise _error(EROFS if read_only else EACCES)
+
+
+def _demand_owner(dir_fd: int, found: os.stat_result) -> None:
+    """Refuse what the sticky bit of a directory does, see unlink(2): a name of somebody else's."""
+    here = syscalls.fstat(dir_fd)
+    user = syscalls.geteuid()
+    if here.st_mode & S_ISVTX and user not in (_SUPERUSER, here.st_uid, found.st_uid):
+        raise _error(EPERM)
 
 
 def _error(number: int) -> OSError:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from safefs.kernel.handle import Handle
 
     Path = str | RelPath | OSError | ValueError  # or what was wrong with what was given
-    Item = tuple[Path, bytes]  # and its last component
+    Item = tuple[int, Path, bytes]  # the how manieth it is, and its last component
 
 _AT_ONCE = 256  # names, before their directory is resolved again
 _READ = files.READ | os.O_NOFOLLOW
@@ -52,12 +52,15 @@ def _each(
     keeps_errors: bool,
 ) -> list[Any]:
     """``child``: of a name in an open directory; None of a link, which may lead anywhere."""
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise TypeError(f"paths is an iterable of paths, not one: {paths!r}")
     _ = handle.fd  # a closed Root answers nothing, not even of no path at all
-    answers: list[Any] = []
-    for head, batch in _batches(paths):
+    items = _parted(paths)
+    answers: list[Any] = [None] * sum(map(len, items.values()))
+    for head, batch in _batches(items):
         top = -1 if head is None else _held(handle, head, batch)
         try:
-            for path, name in batch:
+            for at, path, name in batch:
                 try:
                     if handle.closed:
                         handle.check_open()  # what is held is no way to go on with what was closed
@@ -69,21 +72,17 @@ def _each(
                     if not keeps_errors:
                         raise
                     answer = _kept(error)
-                answers.append(answer)
+                answers[at] = answer
         finally:
             if top >= 0:
                 syscalls.close(top)
     return answers
 
 
-def _batches(paths: Iterable[AnyPath]) -> Iterator[tuple[bytes | None, list[Item]]]:
-    """(their directory, paths that follow one another and lie in it), so many at once.
-
-    The directory is None of what has no name in one, or is no path.
-    """
-    batch: list[Item] = []
-    current: bytes | None = None
-    for given in paths:
+def _parted(paths: Iterable[AnyPath]) -> dict[bytes | None, list[Item]]:
+    """By the directory they lie in; None for what has no name in one, or is no path."""
+    found: dict[bytes | None, list[Item]] = {}
+    for at, given in enumerate(paths):
         path: Path = given if type(given) is str else _coerced(given)
         head: bytes | None = None
         name = b""
@@ -96,13 +95,19 @@ def _batches(paths: Iterable[AnyPath]) -> Iterator[tuple[bytes | None, list[Item
             path = _kept(error)
         if name in _NO_NAMES or (head is not None and len(head) + len(name) + 1 >= PATH_MAX):
             head = None
-        if head != current or len(batch) == _AT_ONCE:
-            if batch:
-                yield current, batch
-            batch, current = [], head
-        batch.append((path, name))
-    if batch:
-        yield current, batch
+        items = found.get(head)
+        if items is None:
+            items = found[head] = []
+        items.append((at, path, name))
+    return found
+
+
+def _batches(
+    parted: dict[bytes | None, list[Item]],
+) -> Iterator[tuple[bytes | None, list[Item]]]:
+    for head, items in parted.items():
+        for first in range(0, len(items), _AT_ONCE):
+            yield head, items[first : first + _AT_ONCE]
 
 
 def _coerced(path: AnyPath) -> RelPath | OSError | ValueError:
@@ -131,7 +136,7 @@ def _held(handle: Handle, head: bytes, batch: list[Item]) -> int:
     if len(batch) < 2 or handle.asks or not handle.plain:
         return -1
     try:
-        shown = coerced(_parsed(batch[0][0])).shown
+        shown = coerced(_parsed(batch[0][1])).shown
         return open_beneath(handle, RelPath(head, shown), syscalls.DIRECTORY)
     except (OSError, ValueError):
         return -1  # each says for itself what is wrong
