@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import runpy
 import subprocess
@@ -65,6 +66,7 @@ def _run(code: str, home: Path) -> None:
             with pytest.raises(kind):
                 exec(line, names)
     finally:
+        logging.getLogger("safefs.audit").setLevel(logging.NOTSET)  # which an example sets
         for value in list(names.values()):
             if isinstance(value, Disk | Storage):
                 value.close()
