@@ -48,10 +48,10 @@ comparison: $(VENV)/.comparison
 	$(BIN)/python -m tests.comparison
 
 # Programs of Debian that tests use as real clients; without root, those tests skip by name.
-TOOLS := strace e2fsprogs btrfs-progs xfsprogs
+TOOLS := strace e2fsprogs btrfs-progs xfsprogs age
 tools:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  for tool in strace mkfs.ext4 mkfs.btrfs mkfs.xfs; do command -v $$tool >/dev/null || missing=1; done; \
+	  for tool in strace mkfs.ext4 mkfs.btrfs mkfs.xfs age age-keygen; do command -v $$tool >/dev/null || missing=1; done; \
 	  test -z "$$missing" || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(TOOLS); }; \
 	else echo "make tools: not root on Debian, so tests that need one of $(TOOLS) will skip"; fi
 

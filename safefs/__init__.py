@@ -23,8 +23,10 @@ from safefs.errors import (
     PreconditionError,
     SafefsError,
     SameFileError,
+    SealedFileError,
     UnknownDiskError,
     UnsafeFolderError,
+    WrongKeyError,
 )
 
 TYPE_CHECKING = False
@@ -70,6 +72,7 @@ __all__ = [
     "RootMoved",
     "SafefsError",
     "SameFileError",
+    "SealedFileError",
     "Stat",
     "Step",
     "Storage",
@@ -77,6 +80,7 @@ __all__ = [
     "UnknownDiskError",
     "UnsafeFolderError",
     "Watcher",
+    "WrongKeyError",
     "__version__",
 ]
 

@@ -14,6 +14,8 @@ Exception
     ├── MissingFolderError    FileNotFoundError  the folder of a disk does not exist
     ├── UnsafeFolderError     PermissionError  the folder of a disk is not one safefs will open
     ├── ArchiveError          ValueError       no archive, a damaged one, or a member refused
+    ├── SealedFileError       ValueError       no age file, or one that was damaged or changed
+    │   └── WrongKeyError     ValueError       one that none of the keys given opens
     └── ConfigError           ValueError       safefs.toml, or an argument of Storage, is wrong
 
 Whatever else the operating system raises passes through unchanged: an ``OSError`` with its errno,
@@ -263,3 +265,41 @@ class ArchiveError(SafefsError, ValueError):
         self.archive = archive
         self.member = member
         self.reason = reason
+
+
+class SealedFileError(SafefsError, ValueError):
+    """No age file, or one that is not as it was sealed.
+
+    ``part`` is where that was noticed: ``ARMOR``, ``HEADER``, ``MAC`` (of the header), ``KEY`` or
+    ``PAYLOAD``. ``path`` is the file as the caller named it, or None where it has no name.
+    """
+
+    _fields: tuple[str, ...] = ("part", "reason", "path")
+
+    ARMOR = "armor"
+    HEADER = "header"
+    MAC = "MAC"
+    KEY = "key"
+    PAYLOAD = "payload"
+
+    def __init__(self, part: str, reason: str, path: AnyPath | None = None) -> None:
+        whom = "the sealed file" if path is None else f"the sealed file {path!r}"
+        super().__init__(f"{whom}, its {part}: {reason}")
+        self.part = part
+        self.reason = reason
+        self.path = path
+
+    def at(self, path: AnyPath) -> SealedFileError:
+        """The same, of the file at ``path``: who reads the bytes does not know where they lie."""
+        fields = {name: getattr(self, name) for name in self._fields}
+        return type(self)(**{**fields, "path": path})
+
+
+class WrongKeyError(SealedFileError):
+    """It may be as it was sealed, but for none of the keys given: it takes ``wanted``."""
+
+    _fields = ("wanted", "path")
+
+    def __init__(self, wanted: str, path: AnyPath | None = None) -> None:
+        super().__init__(self.KEY, f"none of those given opens it; it is sealed for {wanted}", path)
+        self.wanted = wanted

@@ -23,8 +23,10 @@ from safefs.errors import (
     PreconditionError,
     SafefsError,
     SameFileError,
+    SealedFileError,
     UnknownDiskError,
     UnsafeFolderError,
+    WrongKeyError,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +55,10 @@ _ALL: list[SafefsError] = [
     UnsafeFolderError("music", "/", "is above home"),
     ArchiveError("a.tar", "a/b", "it is a device"),
     ArchiveError(None, None, "it ends too early"),
+    SealedFileError(SealedFileError.PAYLOAD, "it was cut off"),
+    SealedFileError(SealedFileError.HEADER, "a line has no end", "a/b.age"),
+    WrongKeyError("X25519"),
+    WrongKeyError("scrypt", b"a"),
     ConfigError("safefs.toml", "disks.a", "is no table"),
     ConfigError("safefs.toml", "", "is no TOML"),
     ConfigError("safefs.toml", "disks.a", "is no table", 7),
@@ -70,6 +76,8 @@ _KINDS: dict[type[SafefsError], tuple[type[BaseException], int | None]] = {
     MissingFolderError: (FileNotFoundError, ENOENT),
     UnsafeFolderError: (PermissionError, EACCES),
     ArchiveError: (ValueError, None),
+    SealedFileError: (ValueError, None),
+    WrongKeyError: (ValueError, None),
     ConfigError: (ValueError, None),
 }
 _FACTS = ("errno", "strerror", "filename", "filename2", "path", "reason", "component", "rule")
@@ -90,6 +98,7 @@ _MORE = (
     "found",
     "timeout",
     "wanted",
+    "part",
 )
 
 
@@ -101,6 +110,18 @@ def test_every_class_is_tried_here() -> None:
     known = {kind for kind in vars(errors).values() if isinstance(kind, type)}
     family = {kind for kind in known if issubclass(kind, SafefsError)} - {SafefsError}
     assert family == set(_KINDS) == {type(error) for error in _ALL}
+
+
+@pytest.mark.parametrize(
+    "error", [SealedFileError(SealedFileError.MAC, "it was changed"), WrongKeyError("X25519")]
+)
+def test_what_is_wrong_with_sealed_bytes_is_told_of_the_file_they_are_of(
+    error: SealedFileError,
+) -> None:
+    named = error.at("a/b")
+    assert type(named) is type(error)
+    assert (named.part, named.reason, named.path) == (error.part, error.reason, "a/b")
+    assert str(named) == str(error).replace("the sealed file", "the sealed file 'a/b'")
 
 
 @pytest.mark.parametrize("error", _ALL, ids=repr)
