@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.mutants import of_archives, of_disks, of_kernel, of_operations, of_watching
+from tests.mutants import (
+    of_archives,
+    of_disks,
+    of_kernel,
+    of_operations,
+    of_sealing,
+    of_watching,
+)
 
 if TYPE_CHECKING:
     from tests.mutants.mutant import Mutant
@@ -21,6 +28,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     *of_disks.DISKS,
     *of_disks.FSSPEC,
     *of_archives.ARCHIVES,
+    *of_sealing.AGE,
     *of_watching.WATCHING,
 )
 
@@ -49,6 +57,11 @@ EVERYTHING = (
     "tests/test_storage.py",
     "tests/test_archives.py",
     "tests/test_archives_hostile.py",
+    "tests/test_age.py",
+    "tests/test_age_streams.py",
+    "tests/test_age_keys.py",
+    "tests/test_age_vectors.py",
+    "tests/test_age_tampering.py",
 )
 
 # Tests that ask for what the jail has taken away, and why. Those that need mounts, or devices, skip
