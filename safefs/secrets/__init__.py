@@ -1,0 +1,1 @@
+"""What must not be read by everybody: ``redaction`` keeps it out of what is shipped."""

@@ -1,0 +1,147 @@
+"""An .env file without its secrets: nothing of them is left, and all else is as it was."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from safefs.secrets.redaction import Redacted, RedactionError, redact_env
+
+parser = pytest.importorskip("dotenv.parser")
+
+# Those that NativePHP ships; the cases are ones that a filter of lines lets through.
+PATTERNS = [
+    *("AWS_*", "AZURE_*", "GITHUB_*", "DO_SPACES_*", "*_SECRET", "ZEPHPYR_*"),
+    *("NATIVEPHP_UPDATER_PATH", "NATIVEPHP_APPLE_ID", "NATIVEPHP_APPLE_ID_PASS"),
+    *("NATIVEPHP_APPLE_TEAM_ID", "NATIVEPHP_AZURE_*"),
+]
+PEM = "-----BEGIN KEY-----\nMIICANARY\nCANARY==\n-----END KEY-----\n"
+LEAKS = {
+    "as it comes": "AWS_KEY=CANARY\n",
+    "several lines": f'APPLE_SECRET="{PEM}"\n',
+    "several lines in single quotes": f"APPLE_SECRET='{PEM}'\n",
+    "indented": "   AWS_KEY=CANARY\n\tGITHUB_TOKEN=CANARY\n",
+    "lower case": "aws_key=CANARY\ngithub_token=CANARY\n",
+    "mixed case": "Aws_Key=CANARY\nmy_Secret=CANARY\n",
+    "export": "export AWS_KEY=CANARY\n",
+    "export, indented": "  export   AWS_KEY = CANARY\n",
+    "quotes": "AWS_KEY=\"CANARY\"\nX_SECRET='CANARY'\n",
+    "a key in quotes": "'AWS_KEY'=CANARY\n",
+    "a BOM": "\ufeffAWS_KEY=CANARY\n",
+    "CRLF": "AWS_KEY=CANARY\r\nNAME=x\r\nX_SECRET='CANARY'\r\n",
+    "CRLF within": 'APPLE_SECRET="CANARY\r\nCANARY"\r\n',
+    "no end of line": "AWS_KEY=CANARY",
+    "spaces about": "AWS_KEY = CANARY\n",
+    "twice": "AWS_KEY=CANARY\nAWS_KEY=CANARY2\n",
+    "a comment": "# AWS_KEY=CANARY\nNAME=x # CANARY\n",
+    "escaped quotes": 'X_SECRET="a\\"CANARY\\""\n',
+    "an equals sign in it": "X_SECRET=CANARY=CANARY\n",
+    "also in another value": "X_SECRET=CANARY\nURL=https://me:CANARY@host/\n",
+    "a hash in it": "X_SECRET=CANARY#CANARY\n",
+}
+
+
+@pytest.mark.parametrize("case", LEAKS)
+def test_nothing_of_a_secret_is_left(case: str) -> None:
+    before = "APP_NAME='My App'\n"
+    if LEAKS[case].startswith("\ufeff"):
+        content = (LEAKS[case] + before).encode()
+    else:
+        content = (before + LEAKS[case]).encode()
+    found = redact_env(content, redact=PATTERNS)
+    assert b"CANARY" not in found.content
+    assert b"KEY-----" not in found.content
+    assert b"APP_NAME='My App'\n" in found.content
+    assert found.removed or found.comments
+
+
+STOPS = {
+    "a quote that is never closed": 'NAME="x\nAWS_KEY=CANARY\n',
+    "a quote that is closed too late": 'NAME="x\nAWS_KEY=CANARY\nOTHER="y"\n',
+    "no assignment": "NAME=x\n= CANARY\n",
+    "text behind a value": "NAME='x' CANARY\n",
+    "a key with a space": "'my key'=CANARY\n",
+    "a line separator": "NAME=x\u2028AWS_KEY=CANARY\n",
+    "a vertical tab": "NAME=x\x0bAWS_KEY=CANARY\n",
+    "a lone carriage return": "NAME=x\rAWS_KEY=CANARY\n",
+    "NUL": "NAME=x\0\nAWS_KEY=CANARY\n",
+    "an assignment in a value": "RUN='AWS_KEY=CANARY ./run'\n",
+    "a query": "URL=https://host/?id=1&client_secret=CANARY\n",
+}
+
+
+@pytest.mark.parametrize("case", STOPS)
+def test_what_cannot_be_read_for_certain_stops_all(case: str) -> None:
+    with pytest.raises(RedactionError) as caught:
+        redact_env(("A=1\n" + STOPS[case]).encode(), redact=PATTERNS)
+    assert caught.value.line in (2, 3)
+    assert "CANARY" not in str(caught.value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(copy.copy(caught.value))
+
+
+def test_what_is_no_utf8_stops_all_and_says_where() -> None:
+    with pytest.raises(RedactionError, match="line 3: this is no UTF-8"):
+        redact_env(b"A=1\nB=2\nNAME=\xff\n")
+
+
+def test_what_is_left_is_told_with_what_is_not() -> None:
+    content = b"# who\nA=1\nexport B\nAWS_KEY=x\nC='two words'\n\n# more\nD=\"it's\"\n"
+    assert redact_env(content, redact=["aws_*"]) == Redacted(
+        b"A=1\nexport B\nC='two words'\nD=\"it's\"\n", ("A", "B", "C", "D"), ("AWS_KEY",), 2
+    )
+    assert redact_env(content, keep=["a", "AWS_*"], redact=["AWS_*"]).kept == ("A",)
+    assert redact_env(content, keep=[]).content == b""
+    assert redact_env(b"").content == b""
+    with pytest.raises(TypeError, match="redact is a list"):
+        redact_env(content, redact="AWS_*")
+
+
+_KEYS = st.from_regex(r"[A-Z_][A-Z0-9_]{0,6}", fullmatch=True)
+_VALUES = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], include_characters="\n\t'\"\\$#= "),
+    max_size=12,
+)
+
+
+def _double(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _single(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@given(
+    pairs=st.lists(
+        st.tuples(_KEYS, _VALUES, st.booleans(), st.sampled_from(["", "export ", "  "])), max_size=6
+    ),
+    secrets=st.sets(_KEYS, max_size=3),
+)
+def test_what_is_kept_means_what_it_meant(
+    pairs: list[tuple[str, str, bool, str]], secrets: set[str]
+) -> None:
+    marked = [
+        (key, f"CANARY{value}" if key in secrets else value, double, before)
+        for key, value, double, before in pairs
+    ]
+    content = "".join(
+        f"{before}{key}={_double(value) if double else _single(value)}\n"
+        for key, value, double, before in marked
+    )
+    assume(not any("=" in value for _, value, *_ in marked))  # which may look like an assignment
+    found = redact_env(content.encode(), redact=secrets)
+    assert "CANARY" not in found.content.decode()
+    left = [
+        (each.key, each.value) for each in parser.parse_stream(io.StringIO(found.content.decode()))
+    ]
+    gone = {value for key, value, *_ in marked if key in secrets and len(value) >= 6}
+    assert left == [
+        (key, value)
+        for key, value, *_ in marked
+        if key not in secrets and not any(secret in value for secret in gone)
+    ]
