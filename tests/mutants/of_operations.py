@@ -123,8 +123,8 @@ TREES = (
         "take links for directories",
         "a tree has a door in it for who asks what is a directory",
         f"{_ROOM}listing.py",
-        "            (name, entry.is_dir(follow_symlinks=False))\n",
-        "            (name, entry.is_dir())\n",
+        "            if entry.is_dir(follow_symlinks=False):\n",
+        "            if entry.is_dir():\n",
         "tests/test_rules.py::test_rule_13_links_are_listed_and_never_entered",
     ),
     mutant(
