@@ -189,6 +189,17 @@ def test_errors_that_are_kept_keep_nothing_open(scratch: Scratch) -> None:
         gc.enable()
 
 
+@pytest.mark.usefixtures("resolver")
+def test_a_link_in_a_directory_that_is_held_is_not_followed_outside(
+    scratch: Scratch, root: Root
+) -> None:
+    (scratch.root / "d" / "leak").symlink_to("../../outside/secret.txt")
+    (scratch.root / "d" / "far").symlink_to(scratch.outside / "secret.txt")
+    for many in (root.read_many, root.stat_many):
+        found = many(["d/one", "d/leak", "d/far", "d/two"], return_exceptions=True)
+        assert [isinstance(each, EscapeError) for each in found] == [False, True, True, False]
+
+
 def test_no_more_is_read_once_the_root_is_closed(
     root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,8 @@ from safefs.rules import ALLOWED, DENIED, PASSABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from safefs.kernel.handle import Handle
     from safefs.paths import StrOrBytesPath
 
@@ -68,7 +70,7 @@ def open_plainly(handle: Handle, path: AnyPath, flags: int) -> int:
     where a str names what is there and no policy has a say, a RelPath would serve nobody.
     """
     if type(path) is str:
-        how = handle.hows.get(flags)
+        how = handle.hows.get(flags) or _plain_how(handle, flags)
         if how is not None and probe.forced != "walk":
             raw = raw_of(path)
             _audit("safefs.open", path, flags)
@@ -81,10 +83,18 @@ def open_plainly(handle: Handle, path: AnyPath, flags: int) -> int:
     return open_beneath(handle, path, flags)
 
 
+def _plain_how(handle: Handle, flags: int) -> Any:
+    """Kept for the next that comes so; None where names are judged."""
+    if handle.guarded:
+        return None
+    how = handle.hows[flags] = openat2.how_of(handle, flags, 0)
+    return how
+
+
 def leads(handle: Handle, path: AnyPath) -> bool:
     """Whether something can be opened there; False where nothing is, and all else raises."""
     flags = syscalls.O_PATH | _CLOEXEC
-    how = handle.hows.get(flags)
+    how = handle.hows.get(flags) or _plain_how(handle, flags)
     if how is None or probe.forced == "walk":
         try:
             syscalls.close(open_beneath(handle, coerced(path), flags))

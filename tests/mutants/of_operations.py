@@ -173,6 +173,14 @@ TREES = (
 
 FILES = (
     mutant(
+        "forget O_NOFOLLOW of many",
+        "a link in a directory that is held is followed by the system, which knows no root",
+        f"{_ROOM}many.py",
+        "_READ = files.READ | os.O_NOFOLLOW\n",
+        "_READ = files.READ\n",
+        "tests/test_many.py::test_a_link_in_a_directory_that_is_held_is_not_followed_outside",
+    ),
+    mutant(
         "truncate before the fstat",
         "what turns out to be no file has been emptied by then",
         f"{_ROOM}files.py",
