@@ -38,6 +38,13 @@ from tests.sealed import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from safefs.age import Key
+
+
+def test_an_identity_is_a_key() -> None:
+    key: Key = IDENTITY
+    assert decrypt_bytes(encrypt_bytes(b"1", [key.recipient]), [key]) == b"1"
+
 
 # -- keys as text --------------------------------------------------------------------------------
 

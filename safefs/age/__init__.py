@@ -12,7 +12,7 @@ away. So there is no way here to edit one or to append to it.
 from safefs.age.armor import ArmorReader
 from safefs.age.header import Header, Stanza, read_header
 from safefs.age.hidden import Hidden
-from safefs.age.opening import Identity, Recipient
+from safefs.age.opening import Identity, Key, Recipient
 from safefs.age.reading import SealedContent, SealedReader, content_size
 from safefs.age.scrypt import ScryptIdentity, ScryptRecipient
 from safefs.age.sealing import (
@@ -31,6 +31,7 @@ __all__ = [
     "Header",
     "Hidden",
     "Identity",
+    "Key",
     "Recipient",
     "ScryptIdentity",
     "ScryptRecipient",

@@ -30,6 +30,16 @@ class Identity(Protocol):
     def unwrap(self, stanzas: Sequence[Stanza]) -> Hidden | None: ...
 
 
+class Key(Identity, Protocol):
+    """What seals and opens: one identity, or a present one with those that it replaced.
+
+    Sealed is for ``recipient``; ``unwrap`` may open what was sealed for an earlier one too.
+    """
+
+    @property
+    def recipient(self) -> Recipient: ...
+
+
 def new_file_key() -> Hidden:
     return Hidden(os.urandom(FILE_KEY))
 
