@@ -79,14 +79,23 @@ def run(work: Workload, manner: Manner) -> Outcome:
 
 
 def _placed(work: Workload, manner: Manner) -> Outcome:
-    directory = manner.disk if work.place else manner.memory
-    if work.place and places.kind_of(directory) != work.place:
+    """Where a kind of file system is named, on a new one: what an old one went through tells.
+
+    On the one there is, where no new one can be mounted and that one is of the kind.
+    """
+    if not work.place:
+        with places.scratch(manner.memory) as top:
+            return _on(work, manner, top)
+    try:
         told = places.on_new(work.place, manner.disk, partial(_told, work, manner))
-        if isinstance(told, Exception):
-            raise told
-        return cast("Outcome", told)
-    with places.scratch(directory) as top:
-        return _on(work, manner, top)
+    except SkippedError:
+        if places.kind_of(manner.disk) != work.place:
+            raise
+        with places.scratch(manner.disk) as top:
+            return _on(work, manner, top)
+    if isinstance(told, Exception):
+        raise told
+    return cast("Outcome", told)
 
 
 def _told(work: Workload, manner: Manner, top: str) -> Outcome | Exception:
