@@ -13,6 +13,7 @@ from benchmarks.work import (
     many,
     parallel,
     policy,
+    sealing,
     small,
     trees,
     writes,
@@ -22,7 +23,20 @@ if TYPE_CHECKING:
     from benchmarks.ground import Scale
     from benchmarks.workload import Workload
 
-_KINDS = (small, writes, many, trees, copies, parallel, imports, fsspec, growth, policy, across)
+_KINDS = (
+    small,
+    writes,
+    many,
+    trees,
+    copies,
+    parallel,
+    imports,
+    fsspec,
+    growth,
+    policy,
+    sealing,
+    across,
+)
 
 
 def registry(scale: Scale) -> list[Workload]:
