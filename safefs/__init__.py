@@ -16,6 +16,8 @@ from safefs.errors import (
     ConfigError,
     EscapeError,
     InvalidPathError,
+    KeyFileError,
+    KeyUnavailableError,
     LockTimeoutError,
     LockUnavailableError,
     MissingFolderError,
@@ -27,6 +29,7 @@ from safefs.errors import (
     UnknownDiskError,
     UnsafeFolderError,
     WrongKeyError,
+    WrongPassphraseError,
 )
 
 TYPE_CHECKING = False
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from safefs.progress import Progress
     from safefs.report import Step, TreeReport
     from safefs.root import Root
+    from safefs.secrets.keys import InstallationKey
     from safefs.storage import Storage
     from safefs.watch import Change, Resync, RootGone, RootMoved, Watcher
 
@@ -56,7 +60,10 @@ __all__ = [
     "DiskPath",
     "EscapeError",
     "Explanation",
+    "InstallationKey",
     "InvalidPathError",
+    "KeyFileError",
+    "KeyUnavailableError",
     "Lock",
     "LockTimeoutError",
     "LockUnavailableError",
@@ -81,6 +88,7 @@ __all__ = [
     "UnsafeFolderError",
     "Watcher",
     "WrongKeyError",
+    "WrongPassphraseError",
     "__version__",
 ]
 
@@ -94,6 +102,7 @@ _LAZY = {
     "Disk": "safefs.disk",
     "DiskPath": "safefs.diskpath",
     "Explanation": "safefs.explanation",
+    "InstallationKey": "safefs.secrets.keys",
     "Lock": "safefs.drivers.locking",
     "PathStep": "safefs.explanation",
     "Policy": "safefs.policy",

@@ -16,6 +16,9 @@ Exception
     ├── ArchiveError          ValueError       no archive, a damaged one, or a member refused
     ├── SealedFileError       ValueError       no age file, or one that was damaged or changed
     │   └── WrongKeyError     ValueError       one that none of the keys given opens
+    ├── KeyFileError          PermissionError  a file with a key is not one that safefs believes
+    ├── KeyUnavailableError   LookupError      the key of an installation is not to be had
+    │   └── WrongPassphraseError  LookupError  what was given is not its passphrase
     └── ConfigError           ValueError       safefs.toml, or an argument of Storage, is wrong
 
 Whatever else the operating system raises passes through unchanged: an ``OSError`` with its errno,
@@ -303,3 +306,36 @@ class WrongKeyError(SealedFileError):
     def __init__(self, wanted: str, path: AnyPath | None = None) -> None:
         super().__init__(self.KEY, f"none of those given opens it; it is sealed for {wanted}", path)
         self.wanted = wanted
+
+
+class KeyFileError(SafefsError, PermissionError):
+    """A file that holds a key, or says where it is, is not one to be believed. errno is EACCES."""
+
+    _fields = ("filename", "reason")
+
+    def __init__(self, filename: AnyPath | None, reason: str) -> None:
+        OSError.__init__(self, EACCES, f"this file of keys {reason}", filename)
+        self.reason = reason
+
+
+class KeyUnavailableError(SafefsError, LookupError):
+    """The key of an installation cannot be had from ``source``, where it is or was to be kept.
+
+    No other key is made in its stead: what is sealed for it could not be opened with that.
+    """
+
+    _fields: tuple[str, ...] = ("source", "reason")
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"the key of this installation ({source}): {reason}")
+        self.source = source
+        self.reason = reason
+
+
+class WrongPassphraseError(KeyUnavailableError):
+    """What was given for a passphrase does not open the key of the installation."""
+
+    _fields = ()
+
+    def __init__(self) -> None:
+        super().__init__("passphrase", "the passphrase is wrong")

@@ -22,15 +22,21 @@ from safefs.root import Root
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
-    from typing import Any, NoReturn, Self
+    from typing import Any, Literal, NoReturn, Self
 
+    from safefs.age.hidden import Hidden
     from safefs.config import DiskEntry
     from safefs.drivers.observed import OnAccess
     from safefs.folders import Place
     from safefs.integrations.registry import Registration
+    from safefs.secrets.holder import Holder
+    from safefs.secrets.keys import InstallationKey, KeySource
     from safefs.testing.fake import FakeStorage
 
     Directory = str | os.PathLike[str]
+
+
+_SOURCES = ("keyring", "file", "passphrase")  # safefs.secrets.keys, which comes late
 
 
 class Storage:
@@ -49,6 +55,10 @@ class Storage:
     outside the home directory, should the environment say so. ``on_access`` is that of ``Disk``,
     for each disk that is opened here; a ``Disk`` in ``disks`` has its own, or none.
 
+    ``key_source`` says where the key of this installation is to be kept: ``"keyring"``, ``"file"``
+    or ``"passphrase"``, and nowhere else; see ``key``. ``passphrase`` is called with a line to show
+    and returns a passphrase, as ``getpass.getpass`` does.
+
     Where each disk lies is settled here and now; a disk is opened and its folder checked
     (``safefs.folders``) when it is first asked for, so a folder that is missing or not to be
     trusted hurts only its own disk. Threads may share a Storage. It refuses pickle and copy.
@@ -66,8 +76,11 @@ class Storage:
         outside_home: Iterable[str] = (),
         home_dot_entries: bool = False,
         on_access: OnAccess | None = None,
+        key_source: KeySource | None = None,
+        passphrase: Callable[[str], str | bytes] | None = None,
     ) -> None:
         check_hook(on_access)
+        _check_key(key_source, callable(passphrase), given=passphrase is not None)
         if disks is not None and not hasattr(disks, "items"):
             raise TypeError(
                 "disks is a mapping of names to directories, as in {'uploads': '/srv/uploads'}, "
@@ -79,7 +92,11 @@ class Storage:
         )
         rights = {name: entry.rights for name, entry in entries.items()}
         if not home_dot_entries:
-            rights[HOME] = {"top_level_dot_entries": "refuse", **rights.get(HOME, {})}
+            _hide_dot_entries(rights, HOME)
+        # Where the key of the installation lies: see safefs.secrets.keyfile.
+        for name, place in found.items():
+            if place.path == found[STATE].path:
+                _hide_dot_entries(rights, name)
         locks = LockDirectory(_lock_folder(found[STATE]))
         common = Common(locks, on_access)
         slots = {
@@ -93,14 +110,24 @@ class Storage:
             if configuration.check_name(name) in entries:
                 raise ConfigError("Storage", "disks", f"{name!r} is in safefs.toml as well")
             slots[name] = _given(name, disk, _policy(name, rights), common)
-        self._begin(app, slots, locks)
+        state = found[STATE]
+        keys = KeyOptions(state.open, state.path or "", key_source, passphrase)
+        self._begin(app, slots, locks, keys)
 
-    def _begin(self, app: str, slots: Mapping[str, Slot], locks: LockDirectory) -> None:
+    def _begin(
+        self,
+        app: str,
+        slots: Mapping[str, Slot],
+        locks: LockDirectory,
+        keys: KeyOptions | None = None,
+    ) -> None:
         self.app = app
         self._locks = locks
         self._slots = dict(slots)
         self._closed = False
         self._registers = False
+        self._keys = keys
+        self._holder: Holder | None = None
 
     @classmethod
     def fake(
@@ -144,6 +171,72 @@ class Storage:
         """Whether this very disk is the one of that name, and open."""
         return name in self._slots and self._slots[name].opened is disk
 
+    @property
+    def key(self) -> InstallationKey:
+        """The key of this installation, made at the first run; each time the same object.
+
+        Kept in the keyring of the desktop; or, where there is none, in a file that only this user
+        may read; under a passphrase where that was chosen, or where no such file can be. Where the
+        first one was put is remembered, and no other is made. That it is not kept in a keyring is a
+        warning of the logger ``safefs.secrets`` when it is made, and told by ``key_source``.
+        Many processes may come here at once, and get one key. Needs ``safefs[crypto]``.
+
+        Raises ``KeyUnavailableError`` where it is not to be had; ``WrongPassphraseError``;
+        ``KeyFileError`` for a file that others may read, or a link, or another user's;
+        ``ValueError`` when the Storage is closed.
+        """
+        return self._key_holder().key()
+
+    @property
+    def key_source(self) -> KeySource | Literal["memory"]:
+        """Where the key is kept, or would be: it makes none, and asks for no passphrase."""
+        return self._key_holder().source()
+
+    def rotate_key(self) -> InstallationKey:
+        """Make a new key, and keep the old one for what was sealed with it.
+
+        ``key`` is the same object, and seals for the new one from now on. Other processes that run
+        meanwhile go on with the old until they open a Storage anew. ``KeyUnavailableError`` where
+        there is none yet.
+        """
+        return self._key_holder().rotate()
+
+    def export_key(self) -> Hidden:
+        """The key and those before it as text, for a safe place: who has it opens all there is.
+
+        In the form of ``age-keygen``; it shows as ``***``, and by ``reveal``.
+        """
+        return self._key_holder().exported()
+
+    def import_key(
+        self, exported: Hidden | str | bytes, *, replace: bool = False
+    ) -> InstallationKey:
+        """Make an exported key that of this installation.
+
+        ``FileExistsError`` where it has another one, unless ``replace``: that is kept then for what
+        was sealed with it; if it is not to be had any more, it is given up. ``ValueError`` for what
+        is no exported key.
+        """
+        holder = self._key_holder()
+        text = holder.hidden(exported)
+        del exported  # a traceback may show what a frame holds
+        return holder.adopt(text, replace=replace)
+
+    def _key_holder(self) -> Holder:
+        """Made when it is first asked for; of threads that come at once all get one."""
+        if self._closed:
+            raise ValueError("the Storage is closed")
+        holder = self._holder
+        if holder is None:
+            holder = self._holder = self.__dict__.setdefault("_made", self._new_holder())
+        return holder
+
+    def _new_holder(self) -> Holder:
+        from safefs.secrets.installation import Installation
+
+        assert self._keys is not None
+        return Installation(self.app, self._locks, *self._keys)
+
     def _slot(self, name: str) -> Slot:
         if name not in self._slots:
             raise UnknownDiskError(name, tuple(self._slots))
@@ -177,6 +270,8 @@ class Storage:
         self._closed = True
         with ExitStack() as stack:
             stack.callback(self._locks.close)
+            if self._holder is not None:
+                stack.callback(self._holder.close)
             for slot in self._slots.values():
                 stack.callback(slot.close)
             if self._registers:
@@ -204,6 +299,15 @@ class Storage:
             "a Storage holds open directories: it cannot be pickled or copied; "
             f"send the name of its application, {self.app!r}, and open it there"
         )
+
+
+class KeyOptions(NamedTuple):
+    """What a Storage knows of its key before anyone asks for it."""
+
+    state: Callable[..., Root]
+    place: str
+    wanted: KeySource | None
+    ask: Callable[[str], str | bytes] | None
 
 
 class Common(NamedTuple):
@@ -279,6 +383,23 @@ def modes(name: str) -> dict[str, Any]:
 
 def _policy(name: str, rights: Mapping[str, Mapping[str, Any]]) -> Policy:
     return Policy(**rights.get(name, {}))
+
+
+def _hide_dot_entries(rights: dict[str, Mapping[str, Any]], name: str) -> None:
+    """Unless they are allowed by name."""
+    rights[name] = {"top_level_dot_entries": "refuse", **rights.get(name, {})}
+
+
+def _check_key(source: object, is_callable: bool, *, given: bool) -> None:  # noqa: FBT001
+    """``passphrase`` itself is not handed on: who gives one here would find it in a traceback."""
+    if source not in (None, "keyring", "file", "passphrase"):
+        raise ConfigError(
+            "Storage", "key_source", f"{source!r} is none of keyring, file, passphrase"
+        )
+    if given and not is_callable:
+        raise TypeError("passphrase is what is called to ask for it, as getpass.getpass, not it")
+    if source == "passphrase" and not given:
+        raise ConfigError("Storage", "key_source", "a passphrase needs passphrase= to ask for it")
 
 
 def _lock_folder(state: Place) -> Callable[[], Root]:

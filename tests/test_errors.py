@@ -16,6 +16,8 @@ from safefs.errors import (
     ConfigError,
     EscapeError,
     InvalidPathError,
+    KeyFileError,
+    KeyUnavailableError,
     LockTimeoutError,
     LockUnavailableError,
     MissingFolderError,
@@ -27,6 +29,7 @@ from safefs.errors import (
     UnknownDiskError,
     UnsafeFolderError,
     WrongKeyError,
+    WrongPassphraseError,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +62,9 @@ _ALL: list[SafefsError] = [
     SealedFileError(SealedFileError.HEADER, "a line has no end", "a/b.age"),
     WrongKeyError("X25519"),
     WrongKeyError("scrypt", b"a"),
+    KeyFileError("/a/installation.key", "is a link"),
+    KeyUnavailableError("keyring", "it is gone"),
+    WrongPassphraseError(),
     ConfigError("safefs.toml", "disks.a", "is no table"),
     ConfigError("safefs.toml", "", "is no TOML"),
     ConfigError("safefs.toml", "disks.a", "is no table", 7),
@@ -78,6 +84,9 @@ _KINDS: dict[type[SafefsError], tuple[type[BaseException], int | None]] = {
     ArchiveError: (ValueError, None),
     SealedFileError: (ValueError, None),
     WrongKeyError: (ValueError, None),
+    KeyFileError: (PermissionError, EACCES),
+    KeyUnavailableError: (LookupError, None),
+    WrongPassphraseError: (LookupError, None),
     ConfigError: (ValueError, None),
 }
 _FACTS = ("errno", "strerror", "filename", "filename2", "path", "reason", "component", "rule")

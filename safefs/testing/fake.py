@@ -9,8 +9,9 @@ from safefs.disk import Disk
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.locking import LockDirectory
 from safefs.drivers.memory import MemoryDriver
-from safefs.folders import HOME, NAMES, TemporaryFolder, check_app
+from safefs.folders import HOME, NAMES, STATE, TemporaryFolder, check_app
 from safefs.policy import Policy
+from safefs.secrets.holder import HolderInMemory
 from safefs.storage import Opened, Slot, Storage, modes
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from safefs.disk import AnyPath
     from safefs.root import Root
+    from safefs.secrets.holder import Holder
 
 _LOCKS = ".locks"  # beside the disks, whose names do not begin with a dot
 _SHOWN = 20  # names in a message: enough to see a slip, few enough to read
@@ -42,6 +44,9 @@ class FakeStorage(Storage):
         locks = LockDirectory(self._lock_folder)  # of those in memory each has its own
         self._begin(app, {name: self._slot_of(name) for name in names}, locks)
 
+    def _new_holder(self) -> Holder:
+        return HolderInMemory()
+
     def _lock_folder(self) -> Root:
         assert self._folder is not None
         self._folder.root.makedirs(_LOCKS, 0o700, exist_ok=True)
@@ -59,7 +64,8 @@ class FakeStorage(Storage):
         )
 
     def _driver(self, name: str) -> LocalDriver | MemoryDriver:
-        policy = Policy(top_level_dot_entries="refuse") if name == HOME else Policy()
+        hides = name in (HOME, STATE)
+        policy = Policy(top_level_dot_entries="refuse") if hides else Policy()
         if self._folder is None:
             return MemoryDriver(policy, **modes(name))
         self._folder.root.makedirs(name, exist_ok=True)

@@ -1,0 +1,333 @@
+"""The key of this installation: found where it is kept, or made at the first run.
+
+The order is that of where a thief has the most to do: a keyring, which the system opens for the
+user who is logged in; a file that only this user can read; a file under a passphrase, which is
+asked for each time. Where the first key was put is remembered (``record``), and from then on it is
+there or nowhere.
+
+Each step that makes something holds a lock between processes, and each file takes its name once it
+is whole. The key is written first and the record after it. Who is killed between the two has given
+nobody the key yet, and the next one finds it and goes on.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from safefs.age.hidden import Hidden
+from safefs.age.x25519 import X25519Identity
+from safefs.drivers.locking import Lock
+from safefs.errors import KeyFileError, KeyUnavailableError, WrongPassphraseError
+from safefs.secrets import keyrings, record
+from safefs.secrets.holder import Holder, imported, is_present, joined, refuse_unless, rotated
+from safefs.secrets.keyfile import KeyFolder
+from safefs.secrets.keyrings import Keyring, NoKeyringError, account_of
+from safefs.secrets.keys import identities_of, text_of
+from safefs.secrets.record import Record
+from safefs.secrets.stores import FileStore, KeyringStore, PassphraseStore
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterator
+
+    from safefs.drivers.locking import Locks
+    from safefs.policy import Policy
+    from safefs.root import Root
+    from safefs.secrets.holder import Identities, Source
+    from safefs.secrets.keys import InstallationKey, KeySource
+    from safefs.secrets.stores import Ask, Store
+
+RECORD = "source.json"
+_LOCK = "installation-key"
+# Seconds: whoever holds the lock may wait for an answer of the keyring, and then for another.
+_PATIENCE = 3 * keyrings.USE
+
+
+class Installation(Holder):
+    """Where one installation of an application has its key.
+
+    ``state`` opens the folder of its state, which lies at ``place``. ``wanted`` is where the key is
+    to be kept, or None for the order above; ``ask`` is asked for a passphrase.
+    """
+
+    def __init__(
+        self,
+        app: str,
+        locks: Locks,
+        state: Callable[[Policy], Root],
+        place: str,
+        wanted: KeySource | None = None,
+        ask: Ask | None = None,
+    ) -> None:
+        super().__init__()
+        self._app = app
+        self._state = state
+        self._place = place
+        self._locks = locks
+        self._wanted = wanted
+        self._ask = ask
+
+    # What a Storage asks for
+
+    def source(self) -> KeySource:
+        """Where the key is kept, or would be; makes nothing."""
+        kept = self.remembered()
+        if kept is not None:
+            return kept.source
+        if self._wanted is not None:
+            return self._wanted
+        try:
+            self._keyring()
+        except NoKeyringError:
+            return "file"
+        return "keyring"
+
+    def remembered(self) -> Record | None:
+        """What is remembered of the key; None before the first run."""
+        folder = KeyFolder.opened(self._state, self._place, create=False)
+        if folder is None:
+            return None
+        with folder:
+            return self._record(folder)
+
+    def rotate(self) -> InstallationKey:
+        """Make a new present key and keep those before it, which go on opening what they sealed.
+
+        ``KeyUnavailableError`` where there is no key yet, or it is not to be had.
+        """
+        with self._changing() as folder:
+            kept, store = self._kept(folder)
+            return self._become(*self._save(folder, kept, store, rotated(_load(store, kept))))
+
+    def exported(self) -> Hidden:
+        """All keys as text, as ``age`` reads it; as of ``rotate`` where there is none."""
+        with self._guard, self._folder() as folder:
+            kept, store = self._kept(folder)
+            return text_of(_load(store, kept))
+
+    def adopt(self, text: Hidden, *, replace: bool = False) -> InstallationKey:
+        """Make an exported key that of this installation; see ``Storage.import_key``."""
+        given = imported(text)
+        with self._changing() as folder:
+            if self._record(folder) is None:
+                return self._become(*self._begin(folder, given, replace=replace))
+            return self._become(*self._adopt(folder, given, replace=replace))
+
+    # Finding it, and making it at the first run
+
+    def _find(self) -> tuple[Identities, Source]:
+        with self._folder() as folder:
+            if self._record(folder) is None:
+                with self._lock():
+                    folder.sweep()
+                    if self._record(folder) is None:  # nor has another process been first
+                        return self._begin(folder)
+            kept, store = self._kept(folder)
+            return _load(store, kept), kept.source
+
+    def _begin(
+        self, folder: KeyFolder, given: Identities = (), *, replace: bool = False
+    ) -> tuple[Identities, KeySource]:
+        """Keep this key, or a new one, in the first place that takes it; and remember which.
+
+        A key that is there already was made by who did not get as far as to remember it, or its
+        memory was lost. It stays one of the keys, and the present one where none is given.
+        """
+        reason = ""
+        for store in self._places(folder):
+            if isinstance(store, str):
+                reason = store
+                continue
+            try:
+                identities = _settled(store, given, replace=replace)
+            except (NoKeyringError, KeyFileError) as error:
+                reason = self._passed_over(store, error)
+                continue
+            self._remember(folder, store, identities, reason)
+            if reason:
+                _logger().warning("the key of %s is kept in %s: %s", self._app, store.where, reason)
+            return identities, store.source
+        raise KeyUnavailableError(self._wanted or "file", reason)
+
+    def _places(self, folder: KeyFolder) -> Iterator[Store | str]:
+        """Where to keep a key, in order, or why it is not kept there."""
+        file = FileStore(folder)
+        sealed = PassphraseStore(folder, self._ask, self._app)
+        begun = next((each for each in (file, sealed) if each.exists()), None)
+        if begun is not None:
+            self._refuse_other(begun.source)
+            yield begun
+            return
+        if self._wanted in (None, "keyring"):
+            try:
+                yield KeyringStore(self._keyring())
+            except NoKeyringError as error:
+                yield str(error)
+        if self._wanted in (None, "file"):
+            yield file
+        if self._wanted == "passphrase" or (self._wanted is None and self._ask is not None):
+            yield sealed
+
+    def _passed_over(self, store: Store, error: NoKeyringError | KeyFileError) -> str:
+        """Why it is kept elsewhere; or the error, where there is no elsewhere."""
+        if isinstance(error, KeyFileError):
+            if self._ask is None or self._wanted is not None or store.source != "file":
+                raise error
+            return error.reason
+        if self._wanted is not None or error.uncertain:
+            raise KeyUnavailableError(store.source, str(error))
+        return str(error)
+
+    # What is kept already
+
+    def _record(self, folder: KeyFolder) -> Record | None:
+        data = folder.read(RECORD)
+        if data is None:
+            return None
+        kept = record.decoded(data.reveal())
+        if kept is None:
+            raise KeyFileError(folder.path(RECORD), "is not as safefs writes it")
+        self._refuse_other(kept.source)
+        return kept
+
+    def _refuse_other(self, source: KeySource) -> None:
+        if self._wanted not in (None, source):
+            raise KeyUnavailableError(source, f"it is kept there, and not in the {self._wanted}")
+
+    def _kept(self, folder: KeyFolder) -> tuple[Record, Store]:
+        kept = self._record(folder)
+        if kept is None:
+            raise KeyUnavailableError(self._wanted or "none", "there is none yet")
+        return kept, self._store_of(folder, kept)
+
+    def _store_of(self, folder: KeyFolder, kept: Record) -> Store:
+        if kept.source == "file":
+            return FileStore(folder)
+        if kept.source == "passphrase":
+            return PassphraseStore(folder, self._ask, self._app)
+        try:
+            return KeyringStore(self._keyring(kept))
+        except NoKeyringError as error:
+            raise _gone(kept, str(error)) from None
+
+    def _keyring(self, kept: Record | None = None) -> Keyring:
+        account = kept.account if kept else account_of(self._place)
+        return keyrings.found(f"safefs/{self._app}", account, kept.backend if kept else "")
+
+    # Changing it
+
+    def _adopt(
+        self, folder: KeyFolder, given: Identities, *, replace: bool
+    ) -> tuple[Identities, Source]:
+        try:
+            kept, store = self._kept(folder)
+        except KeyUnavailableError:
+            refuse_unless(replace)
+            return self._begin(folder, given, replace=True)
+        try:
+            before = _load(store, kept)
+        except KeyUnavailableError as error:
+            known = kept.recipient in {str(each.recipient) for each in given}
+            refuse_unless(replace or known)
+            before = () if isinstance(error, WrongPassphraseError) else _what_is_there(store)
+        refuse_unless(replace or not before or is_present(given, before))
+        return self._save(folder, kept, store, joined(given, before))
+
+    def _save(
+        self, folder: KeyFolder, kept: Record, store: Store, identities: Identities
+    ) -> tuple[Identities, Source]:
+        try:
+            store.save(text_of(identities), replace=True)
+        except NoKeyringError as error:
+            raise _gone(kept, str(error)) from None
+        self._remember(folder, store, identities, kept.reason)
+        return identities, store.source
+
+    def _remember(
+        self, folder: KeyFolder, store: Store, identities: Identities, reason: str
+    ) -> None:
+        keyring = store.keyring if isinstance(store, KeyringStore) else None
+        made = Record(
+            store.source,
+            str(identities[0].recipient),
+            keyring.name if keyring else "",
+            keyring.account if keyring else "",
+            reason,
+        )
+        folder.write(RECORD, Hidden(record.encoded(made)), replace=True)
+
+    # What it stands on
+
+    def _folder(self) -> KeyFolder:
+        folder = KeyFolder.opened(self._state, self._place, create=True)
+        assert folder is not None
+        return folder
+
+    def _lock(self) -> Lock:
+        what = "the key of an installation"
+        return Lock(self._locks, _LOCK, what, timeout=_PATIENCE, shared=False)
+
+    @contextmanager
+    def _changing(self) -> Iterator[KeyFolder]:
+        with self._guard, self._folder() as folder, self._lock():
+            folder.sweep()
+            yield folder
+
+
+def _load(store: Store, kept: Record) -> Identities:
+    """The key that is remembered, and no other."""
+    try:
+        found = store.load()
+    except NoKeyringError as error:
+        raise _gone(kept, str(error)) from None
+    if found is None:
+        raise _gone(kept, f"it is gone from {store.where}")
+    identities = _identities(store, found)
+    if kept.recipient not in {str(each.recipient) for each in identities}:
+        raise _gone(kept, f"in {store.where} is another one than {kept.recipient}")
+    return identities
+
+
+def _settled(store: Store, given: Identities, *, replace: bool) -> Identities:
+    """What this place holds from now on."""
+    found = store.load()
+    if found is None:
+        made: Identities = given or [X25519Identity.generate()]
+        store.save(text_of(made), replace=False)
+        return made
+    there = _identities(store, found)
+    if not given or is_present(given, there):
+        return there
+    refuse_unless(replace)
+    identities = joined(given, there)
+    store.save(text_of(identities), replace=True)
+    return identities
+
+
+def _what_is_there(store: Store) -> Identities:
+    """Keys that are not those that are remembered, so that they are retired and not lost."""
+    try:
+        found = store.load()
+    except (NoKeyringError, KeyUnavailableError):
+        return ()
+    return () if found is None else _identities(store, found)
+
+
+def _identities(store: Store, text: Hidden) -> Identities:
+    found = identities_of(text)
+    if found is None:
+        raise KeyUnavailableError(store.source, f"what is in {store.where} is no key of safefs")
+    return found
+
+
+def _gone(kept: Record, reason: str) -> KeyUnavailableError:
+    return KeyUnavailableError(
+        kept.source, f"{reason}; no other is made. If it was exported, import it"
+    )
+
+
+def _logger() -> logging.Logger:
+    import logging
+
+    return logging.getLogger("safefs.secrets")
