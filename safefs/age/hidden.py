@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hmac import compare_digest
+from io import BytesIO
 from typing import NoReturn
 
 
@@ -22,21 +23,25 @@ class Hidden(Unpickled):
     this. Who needs the bytes asks for them with ``reveal``, and binds them to no name.
     """
 
-    __slots__ = ("_data",)
+    __slots__ = ("_kept",)
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
+        # What prints an object with all its attributes, private ones too, prints no bytes: it would
+        # have to call a method. Nothing is copied, here or when it is revealed.
+        self._kept = BytesIO(data)
 
     def reveal(self) -> bytes:
-        return self._data
+        return self._kept.getvalue()
 
     def __repr__(self) -> str:
         return "***"
 
     def __len__(self) -> int:
-        return len(self._data)
+        return len(self.reveal())
 
     def __eq__(self, other: object) -> bool:
-        return compare_digest(self._data, other._data) if isinstance(other, Hidden) else False
+        if not isinstance(other, Hidden):
+            return False
+        return compare_digest(self.reveal(), other.reveal())
 
     __hash__ = None  # type: ignore[assignment]  # a hash tells of what it was made from

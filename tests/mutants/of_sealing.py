@@ -97,7 +97,7 @@ AGE = (
         "a key stands in a log, or in the report of an error",
         "safefs/age/hidden.py",
         '        return "***"\n',
-        "        return repr(self._data)\n",
+        "        return repr(self.reveal())\n",
         "tests/test_age_keys.py::test_no_error_shows_a_key_nor_does_a_frame_that_it_came_through",
     ),
     mutant(
