@@ -21,11 +21,13 @@ from safefs.errors import (
     LockTimeoutError,
     LockUnavailableError,
     MissingFolderError,
+    MissingSecretError,
     PolicyError,
     PreconditionError,
     SafefsError,
     SameFileError,
     SealedFileError,
+    TokenError,
     UnknownDiskError,
     UnsafeFolderError,
     WrongKeyError,
@@ -45,7 +47,11 @@ if TYPE_CHECKING:
     from safefs.progress import Progress
     from safefs.report import Step, TreeReport
     from safefs.root import Root
+    from safefs.secrets.grant import Grant
     from safefs.secrets.keys import InstallationKey
+    from safefs.secrets.named import Secrets
+    from safefs.secrets.scope import Scope
+    from safefs.secrets.secret import Secret
     from safefs.storage import Storage
     from safefs.watch import Change, Resync, RootGone, RootMoved, Watcher
 
@@ -60,6 +66,7 @@ __all__ = [
     "DiskPath",
     "EscapeError",
     "Explanation",
+    "Grant",
     "InstallationKey",
     "InvalidPathError",
     "KeyFileError",
@@ -68,6 +75,7 @@ __all__ = [
     "LockTimeoutError",
     "LockUnavailableError",
     "MissingFolderError",
+    "MissingSecretError",
     "PathStep",
     "Policy",
     "PolicyError",
@@ -79,10 +87,14 @@ __all__ = [
     "RootMoved",
     "SafefsError",
     "SameFileError",
+    "Scope",
     "SealedFileError",
+    "Secret",
+    "Secrets",
     "Stat",
     "Step",
     "Storage",
+    "TokenError",
     "TreeReport",
     "UnknownDiskError",
     "UnsafeFolderError",
@@ -103,6 +115,7 @@ _LAZY = {
     "DiskPath": "safefs.diskpath",
     "Explanation": "safefs.explanation",
     "InstallationKey": "safefs.secrets.keys",
+    "Grant": "safefs.secrets.grant",
     "Lock": "safefs.drivers.locking",
     "PathStep": "safefs.explanation",
     "Policy": "safefs.policy",
@@ -111,6 +124,9 @@ _LAZY = {
     "Root": "safefs.root",
     "RootGone": "safefs.watch",
     "RootMoved": "safefs.watch",
+    "Scope": "safefs.secrets.scope",
+    "Secret": "safefs.secrets.secret",
+    "Secrets": "safefs.secrets.named",
     "Stat": "safefs.drivers.base",
     "Step": "safefs.report",
     "Storage": "safefs.storage",

@@ -11,6 +11,7 @@ Exception
     ├── LockTimeoutError      TimeoutError     another held the lock all the time
     ├── LockUnavailableError  OSError          this disk has no place for locks
     ├── UnknownDiskError      KeyError         no disk of that name
+    ├── MissingSecretError    KeyError         no secret of that name
     ├── MissingFolderError    FileNotFoundError  the folder of a disk does not exist
     ├── UnsafeFolderError     PermissionError  the folder of a disk is not one safefs will open
     ├── ArchiveError          ValueError       no archive, a damaged one, or a member refused
@@ -19,6 +20,7 @@ Exception
     ├── KeyFileError          PermissionError  a file with a key is not one that safefs believes
     ├── KeyUnavailableError   LookupError      the key of an installation is not to be had
     │   └── WrongPassphraseError  LookupError  what was given is not its passphrase
+    ├── TokenError            PermissionError  a token that is not to be taken
     └── ConfigError           ValueError       safefs.toml, or an argument of Storage, is wrong
 
 Whatever else the operating system raises passes through unchanged: an ``OSError`` with its errno,
@@ -211,6 +213,19 @@ class UnknownDiskError(SafefsError, KeyError):
         return f"no disk is named {self.name!r} (there are: {known})"
 
 
+class MissingSecretError(SafefsError, KeyError):
+    """No secret of that name."""
+
+    _fields = ("name",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"no secret is named {self.name!r}"
+
+
 class MissingFolderError(SafefsError, FileNotFoundError):
     """The folder that a disk stands on does not exist. errno is ENOENT."""
 
@@ -339,3 +354,27 @@ class WrongPassphraseError(KeyUnavailableError):
 
     def __init__(self) -> None:
         super().__init__("passphrase", "the passphrase is wrong")
+
+
+class TokenError(SafefsError, PermissionError):
+    """A token that is not to be taken; nothing of it is in the message. errno is EACCES.
+
+    ``reason`` is the first that was found of ``MALFORMED`` (no token, or none that is made here),
+    ``SIGNATURE`` (another key's or another algorithm's, or changed), ``EARLY`` (issued in what is
+    the future by this clock), ``EXPIRED``, ``AUDIENCE``, ``REVOKED`` and ``SCOPE``.
+    """
+
+    _fields = ("reason", "detail")
+
+    MALFORMED = "malformed"
+    SIGNATURE = "signature"
+    EARLY = "early"
+    EXPIRED = "expired"
+    AUDIENCE = "audience"
+    REVOKED = "revoked"
+    SCOPE = "scope"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        OSError.__init__(self, EACCES, f"the token is refused ({reason}): {detail}")
+        self.reason = reason
+        self.detail = detail

@@ -21,6 +21,7 @@ from safefs.root import Root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import timedelta
     from types import TracebackType
     from typing import Any, Literal, NoReturn, Self
 
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
     from safefs.drivers.observed import OnAccess
     from safefs.folders import Place
     from safefs.integrations.registry import Registration
+    from safefs.secrets.grant import Grant
     from safefs.secrets.holder import Holder
     from safefs.secrets.keys import InstallationKey, KeySource
+    from safefs.secrets.named import Secrets
+    from safefs.secrets.scope import Scope
+    from safefs.secrets.tokens import Tokens
     from safefs.testing.fake import FakeStorage
 
     Directory = str | os.PathLike[str]
@@ -112,13 +117,14 @@ class Storage:
             slots[name] = _given(name, disk, _policy(name, rights), common)
         state = found[STATE]
         keys = KeyOptions(state.open, state.path or "", key_source, passphrase)
-        self._begin(app, slots, locks, keys)
+        self._begin(app, slots, locks, _own(state, locks), keys)
 
     def _begin(
         self,
         app: str,
         slots: Mapping[str, Slot],
         locks: LockDirectory,
+        own: Slot,
         keys: KeyOptions | None = None,
     ) -> None:
         self.app = app
@@ -126,6 +132,7 @@ class Storage:
         self._slots = dict(slots)
         self._closed = False
         self._registers = False
+        self._own = own
         self._keys = keys
         self._holder: Holder | None = None
 
@@ -265,11 +272,120 @@ class Storage:
         self._registers = True
         return registry.add(self, public)
 
+    # Secrets, with ``safefs[crypto]`` and the key of this installation
+
+    @property
+    def secrets(self) -> Secrets:
+        """Small secrets by name, sealed: ``set``, ``get``, ``delete``, ``names``, ``rewrap``.
+
+        ``storage.secrets.get("mail").reveal()``. They lie in the folder of the state, where the
+        disk ``state`` does not show them, each as a file in the age format; what that hides and
+        what not, ``Secrets`` says.
+        """
+        from safefs.secrets.named import Secrets
+
+        return Secrets(self._own.get, lambda: self.key)
+
+    def encrypt_text(self, text: str) -> str:
+        """``text`` sealed with the key of this installation, in letters, digits, ``-`` and ``_``.
+
+        Each time another result, some 300 characters longer than a third more than the text. How
+        long the text is shows. ``TypeError`` and ``ValueError``, without it, for no text.
+        """
+        from safefs.secrets import texts
+
+        kept = texts.kept(text)
+        del text  # a traceback may show what a frame holds
+        return texts.encrypted(kept, self.key)
+
+    def decrypt_text(self, token: str) -> str:
+        """What ``encrypt_text`` was given. ``SealedFileError`` for anything that it did not return.
+
+        ``WrongKeyError``, which is one, where neither the key of this installation nor one that it
+        had before opens it.
+        """
+        from safefs.secrets import texts
+
+        return texts.decrypted(token, self.key)
+
+    @property
+    def can_encrypt(self) -> bool:
+        """Whether ``encrypt_text`` would work: the extra is there, and a key is or can be made.
+
+        It makes none, and raises nothing.
+        """
+        from safefs.secrets import texts
+
+        return texts.can_encrypt(self._key_holder)
+
+    def issue_token(
+        self,
+        scope: Scope,
+        ttl: timedelta | float = 900.0,
+        *,
+        audience: str | None = None,
+    ) -> str:
+        """A token for ``scope``: who holds it may do that, until it expires or is revoked.
+
+        ``ttl``: for how long, a timedelta or seconds, to the second below: one at least, and less
+        than 48 hours (``ValueError``). ``audience``: who is to take it; None is this application.
+        ``UnknownDiskError`` for a scope on a disk that is not here.
+
+        A JSON Web Token (HS256), signed with a key derived from that of this installation: with
+        another key, after a rotation too, it is void. It is not encrypted.
+        """
+        return self._tokens().issue(scope, ttl, audience)
+
+    def verify_token(
+        self,
+        token: str,
+        *,
+        audience: str | None = None,
+        verb: str | None = None,
+        disk: str | None = None,
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes] = "",
+    ) -> Grant:
+        """What a token says, which was issued here for this audience and is good now.
+
+        With ``verb`` and ``disk``, and ``path``: and which allows that. ``TokenError`` for anything
+        else, with a ``reason`` and without the token; also for what is no str. There is no leeway:
+        a clock that was set back finds tokens of the future, which are refused, and what had
+        expired good again, unless it was revoked.
+        """
+        from safefs.secrets.tokens import hidden_token
+
+        kept = hidden_token(token)
+        del token  # a traceback may show what a frame holds
+        return self._tokens().verify(kept, audience, verb, disk, path)
+
+    def revoke_token(self, token: str | Grant) -> None:
+        """Make one void, by itself or by what ``verify_token`` returned, for all processes.
+
+        One that has expired or was revoked is no error; ``TokenError`` for what was not issued
+        here. It holds when this returns, also after a crash of the machine.
+        """
+        from safefs.secrets.grant import Grant
+        from safefs.secrets.tokens import hidden_token
+
+        kept = token if isinstance(token, Grant) else hidden_token(token)
+        del token  # a traceback may show what a frame holds
+        self._tokens().revoke(kept)
+
+    def revoke_tokens(self) -> None:
+        """Make void all that have been issued, for all processes."""
+        self._tokens().revoke_all()
+
+    def _tokens(self) -> Tokens:
+        from safefs.secrets.tokens import Tokens
+
+        return Tokens(self, self._own.get)
+
     def close(self) -> None:
         """Close what was opened here, remove ``temp``, unregister. May be called twice."""
         self._closed = True
         with ExitStack() as stack:
             stack.callback(self._locks.close)
+            stack.callback(self._own.close)
             if self._holder is not None:
                 stack.callback(self._holder.close)
             for slot in self._slots.values():
@@ -413,7 +529,7 @@ def _lock_folder(state: Place) -> Callable[[], Root]:
     return opener
 
 
-def _disk(name: str, driver: LocalDriver, common: Common) -> Opened:
+def _disk(name: str | None, driver: LocalDriver, common: Common) -> Opened:
     disk = Disk._over(  # noqa: SLF001  (who choose a driver)
         driver, name=name, locks=common.locks, on_access=common.on_access
     )
@@ -427,6 +543,20 @@ def _found(place: Place, policy: Policy, common: Common) -> Slot:
         return _disk(place.name, driver, common)
 
     return Slot(f"({place.problem})" if place.problem else str(place.path), opener)
+
+
+def _own(state: Place, locks: LockDirectory) -> Slot:
+    """What safefs keeps for an application in its state: entries that begin with a dot.
+
+    No rights of ``safefs.toml`` hold there, no hook is told, and none of the disks shows it.
+    """
+
+    def opener() -> Opened:
+        root = state.open(Policy(symlinks="never"))
+        driver = LocalDriver(root, where=str(state.path), **modes(STATE))
+        return _disk(None, driver, Common(locks, None))
+
+    return Slot(str(state.path), opener)
 
 
 def _at(name: str, path: str, policy: Policy, common: Common, *, create: bool = False) -> Slot:

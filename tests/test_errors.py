@@ -21,11 +21,13 @@ from safefs.errors import (
     LockTimeoutError,
     LockUnavailableError,
     MissingFolderError,
+    MissingSecretError,
     PolicyError,
     PreconditionError,
     SafefsError,
     SameFileError,
     SealedFileError,
+    TokenError,
     UnknownDiskError,
     UnsafeFolderError,
     WrongKeyError,
@@ -65,6 +67,8 @@ _ALL: list[SafefsError] = [
     KeyFileError("/a/installation.key", "is a link"),
     KeyUnavailableError("keyring", "it is gone"),
     WrongPassphraseError(),
+    MissingSecretError("mail"),
+    TokenError(TokenError.EXPIRED, "its time is over"),
     ConfigError("safefs.toml", "disks.a", "is no table"),
     ConfigError("safefs.toml", "", "is no TOML"),
     ConfigError("safefs.toml", "disks.a", "is no table", 7),
@@ -87,6 +91,8 @@ _KINDS: dict[type[SafefsError], tuple[type[BaseException], int | None]] = {
     KeyFileError: (PermissionError, EACCES),
     KeyUnavailableError: (LookupError, None),
     WrongPassphraseError: (LookupError, None),
+    MissingSecretError: (KeyError, None),
+    TokenError: (PermissionError, EACCES),
     ConfigError: (ValueError, None),
 }
 _FACTS = ("errno", "strerror", "filename", "filename2", "path", "reason", "component", "rule")
@@ -108,6 +114,7 @@ _MORE = (
     "timeout",
     "wanted",
     "part",
+    "detail",
 )
 
 

@@ -100,6 +100,15 @@ def shared(private: X25519PrivateKey, public: bytes) -> Hidden | None:
         return None
 
 
+def available() -> bool:
+    """Whether all this can be done."""
+    try:
+        _require()
+    except ImportError:
+        return False
+    return True
+
+
 def _require() -> None:
     try:
         import cryptography  # noqa: F401

@@ -50,6 +50,13 @@ class Holder(ABC):
     def source(self) -> Source:
         """Where the key is kept, or would be; makes nothing."""
 
+    def at_hand(self) -> bool:
+        """Whether ``key`` would give one; makes none, and asks for no passphrase.
+
+        Or it raises what stands in the way.
+        """
+        return True
+
     @abstractmethod
     def rotate(self) -> InstallationKey:
         """Make a new present key and keep those before it, which go on opening what they sealed."""

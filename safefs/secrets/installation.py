@@ -83,6 +83,14 @@ class Installation(Holder):
             return "file"
         return "keyring"
 
+    def at_hand(self) -> bool:
+        kept = self.remembered()
+        if kept is None and self._wanted == "keyring":
+            self._keyring()
+        if kept is not None and kept.source != "passphrase":
+            self.key()
+        return kept is None or kept.source != "passphrase" or self._ask is not None
+
     def remembered(self) -> Record | None:
         """What is remembered of the key; None before the first run."""
         folder = KeyFolder.opened(self._state, self._place, create=False)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from safefs.root import Root
     from safefs.secrets.holder import Holder
 
-_LOCKS = ".locks"  # beside the disks, whose names do not begin with a dot
+_LOCKS, _OWN = ".locks", ".own"  # beside the disks, whose names do not begin with a dot
 _SHOWN = 20  # names in a message: enough to see a slip, few enough to read
 
 
@@ -42,10 +42,20 @@ class FakeStorage(Storage):
         self._folder = None if memory else TemporaryFolder(app)
         names = dict.fromkeys((*NAMES, *map(check_name, disks)))
         locks = LockDirectory(self._lock_folder)  # of those in memory each has its own
-        self._begin(app, {name: self._slot_of(name) for name in names}, locks)
+        slots = {name: self._slot_of(name) for name in names}
+        self._begin(app, slots, locks, Slot("(apart)", self._open_own))
 
     def _new_holder(self) -> Holder:
         return HolderInMemory()
+
+    def _open_own(self) -> Opened:
+        if self._folder is None:
+            disk = Disk._over(MemoryDriver(**modes(STATE)))  # noqa: SLF001
+        else:
+            self._folder.root.makedirs(_OWN, 0o700, exist_ok=True)
+            driver = LocalDriver(self._folder.root.subroot(_OWN), **modes(STATE))
+            disk = Disk._over(driver, locks=self._locks)  # noqa: SLF001
+        return Opened(disk, disk.close)
 
     def _lock_folder(self) -> Root:
         assert self._folder is not None

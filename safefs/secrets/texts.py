@@ -1,0 +1,68 @@
+"""``storage.encrypt_text``: a text sealed as a text, to be kept wherever texts are kept."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import TYPE_CHECKING
+
+from safefs.age.hidden import Hidden
+from safefs.age.primitives import available
+from safefs.errors import SealedFileError
+from safefs.secrets.sealing import opened, sealed
+from safefs.secrets.secret import hidden_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from safefs.age.opening import Key
+    from safefs.secrets.holder import Holder
+
+_WHAT = "safefs text"
+
+
+def kept(text: object) -> Hidden | TypeError | ValueError:
+    """The text, for ``encrypted``; or what is wrong with it, for that to raise."""
+    if not isinstance(text, str):
+        return TypeError(f"what is encrypted is a str, not {type(text).__name__}")
+    return hidden_of(text)
+
+
+def encrypted(text: Hidden | TypeError | ValueError, key: Key) -> str:
+    if not isinstance(text, Hidden):
+        raise text
+    return urlsafe_b64encode(sealed(_WHAT, text, key)).decode().rstrip("=")
+
+
+def decrypted(token: str, key: Key) -> str:
+    if not isinstance(token, str):
+        raise TypeError(f"what is decrypted is a str, not {type(token).__name__}")
+    text = _text(opened(_WHAT, _decoded(token), key))
+    if text is None:
+        raise SealedFileError(SealedFileError.PAYLOAD, "it is no text that was encrypted here")
+    return text
+
+
+def _text(content: Hidden) -> str | None:
+    """It raises nothing: the error of a decoding holds what it decodes."""
+    try:
+        return content.reveal().decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _decoded(token: str) -> bytes:
+    """Of each there is one spelling."""
+    try:
+        data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    except ValueError:  # binascii.Error too
+        data = b""
+    if urlsafe_b64encode(data).decode().rstrip("=") != token:
+        raise SealedFileError(SealedFileError.ARMOR, "it is not what encrypt_text returned")
+    return data
+
+
+def can_encrypt(holder: Callable[[], Holder]) -> bool:
+    try:
+        return available() and holder().at_hand()
+    except Exception:  # noqa: BLE001  (whatever it is, it stands in the way)
+        return False
