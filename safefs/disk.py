@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 from safefs.diskpath import DiskPath, whereabouts
 from safefs.drivers import transfer, trees
 from safefs.drivers.base import is_absence
-from safefs.drivers.content import CHUNK, Body, behind, check_file, encoded, harmless_suffix
+from safefs.drivers.content import CHUNK, Body, before, behind, check_file, encoded, harmless_suffix
 from safefs.drivers.fileobjects import as_text, binary, buffered
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.locking import (
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+    from safefs.age import Key
     from safefs.budget import Budget
     from safefs.drivers.base import Driver, Kind, Stat
     from safefs.drivers.content import Content
@@ -264,6 +265,60 @@ class Disk:
         if not isinstance(policy, Policy):
             raise TypeError(f"policy is a Policy, not {type(policy).__name__}")
         return self._derive(self._driver.narrowed(self._path(""), policy), self._name)
+
+    def encrypted(self, key: Key, *, allow_plain: bool = False) -> Self:
+        """The same disk by the same name, with the content of its files sealed for ``key``.
+
+        Not hidden are the names of files and directories, how large the files are, when they were
+        changed, what their permissions are and where links lead. Nor is it noticed when somebody
+        who may write here puts an older version of a file back, one file in the place of another
+        that is sealed for the same key, or takes files away.
+
+        Each file is one of the age format (https://age-encryption.org/v1), which the command
+        ``age`` opens with the same key; what was changed in it, or cut off, is SealedFileError
+        before anything wrong is given out. ``key`` is ``Storage.key``, or an
+        ``age.X25519Identity``. Sizes and checksums are of the content; that of a size is known by
+        lengths alone, and true once the end has been read. The policy, and what is counted by its
+        sizes and quotas, is of what is stored: at most 32 bytes for each 64 KiB more, and a header.
+
+        A file is only ever written as a whole. To ``open`` one to append, to update or to read what
+        is being written (``a``, ``r+``, ``w+``, ``x+``) is ``io.UnsupportedOperation``; what is
+        written is there once it is closed, and ``append`` and ``prepend`` replace the file. A fork
+        may not go on with a file that is being written.
+
+        A file that is no age file is listed, moved and deleted; to read it, or ask for its size, is
+        SealedFileError. ``allow_plain``: it is read as it is; then somebody who may write here can
+        put files of his own in the place of sealed ones. What is written is sealed either way.
+
+        ValueError where the disk is encrypted already, TypeError for what is no key.
+        """
+        from safefs.drivers.encrypted import encrypted
+
+        self._check_open()
+        return self._derive(encrypted(self._driver, key, allow_plain=allow_plain), self._name)
+
+    def rewrap(
+        self, path: AnyPath = "", *, on_error: Callable[[Exception], object] | None = None
+    ) -> TreeReport:
+        """Seal the headers of a file, or of all beneath a directory, for the present key.
+
+        For after a rotation: what was sealed for an earlier key, which ``key`` still opens, needs
+        it no more. Contents are neither opened nor checked; each file is replaced as a whole and
+        durably, with its permissions, owner, attributes and time of change. Who writes meanwhile
+        wins. It can be done again, and done twice does no harm. No link is followed, and two names
+        of one file become two files.
+
+        It shuts nobody out who had the earlier key and could read here: for that, what is there has
+        to be put anew. ``on_error`` is given what is wrong with single files (an ``OSError``, or
+        ``SealedFileError`` for what is plain, damaged or another's), which are left as they are;
+        without it the first is raised. ValueError for a disk that is not encrypted.
+        """
+        from safefs.drivers.rewrapping import rewrap
+
+        where = self._path(path)
+        hold = None if self._locks is None else holding(self._locks)
+        with Whole((self._driver, where, True)):
+            return rewrap(self._driver, where, on_error, hold)
 
     def _derive(self, driver: Driver, name: str | None) -> Self:
         disk = self._over(driver, name=name, locks=self._locks)
@@ -755,13 +810,27 @@ class Disk:
         write and through a link inside too; threads that share this Disk do not come between. A
         source is read to its end first, into memory; one that fails adds nothing. What is too much
         for that goes piece by piece into ``open(path, "ab")``.
+
+        On an encrypted disk the file is replaced as a whole, as by ``prepend``.
         """
         where, between = self._path(path), encoded(separator)
         # Read without the lock: what a source does is not ours to know, and it may append here too.
         new = b"".join(Body(data))
         self._driver.policy.check_size(where.shown, len(new))  # before a file is made for it
+        if not self._driver.in_place:
+            self._replace_longer(where, between, new)
+            return
         with self._lock, self._appending(where) as file:
             file.write(between + new if file.seek(0, os.SEEK_END) else new)
+
+    def _replace_longer(self, where: RelPath, between: bytes, new: bytes) -> None:
+        with self._lock, ExitStack() as held:
+            permissions, chunks = None, iter((new,))
+            with suppress(FileNotFoundError):
+                file = held.enter_context(self._driver.open(where, "rb"))
+                permissions = self._driver.stat_open(file).permissions
+                chunks = before(between, file, new)
+            transfer.write(self._driver, where, Body(chunks), permissions)
 
     def prepend(self, path: AnyPath, data: Content, *, separator: bytes | str = b"") -> None:
         """Add to the beginning of a file, or create it and the directories above it.

@@ -67,6 +67,9 @@ class Stat:
     with the file type, as ``os.stat`` gives them. ``identity`` is equal for two names of one file
     and for nothing else, for as long as the file exists, or None where the storage cannot tell; it
     is no part of equality. The ``st_*`` names are there for code that was written for ``pathlib``.
+
+    On an encrypted disk ``size`` is that of the content, and ``stored`` what lies on the disk
+    below; elsewhere ``stored`` is None.
     """
 
     kind: Kind
@@ -74,11 +77,15 @@ class Stat:
     mtime_ns: int
     mode: int
     identity: tuple[object, ...] | None = field(default=None, compare=False, repr=False)
+    stored: int | None = field(default=None, compare=False, repr=False)
 
     @property
     def etag(self) -> str | None:
         """The version, as ``Disk.etag`` gives it; None where the storage cannot tell."""
-        return None if self.identity is None else etag(self.identity, self.size, self.mtime_ns)
+        if self.identity is None:
+            return None
+        size = self.size if self.stored is None else self.stored
+        return etag(self.identity, size, self.mtime_ns)
 
     def is_same_file(self, other: Stat) -> bool:
         """Whether both are known to be of one file."""
@@ -145,6 +152,7 @@ class Driver(Protocol):
     """
 
     _disk_name: str | None  # of the disk that stands on it, for those who report a refusal
+    in_place: bool  # whether a file can be changed where it lies: opened in ``a`` and ``r+``
     locks: Locks | None  # its own, where it needs no place for them
 
     @property

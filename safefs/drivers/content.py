@@ -86,6 +86,17 @@ def behind(separator: bytes, file: BinaryIO) -> Iterator[bytes]:
         old = file.read(CHUNK)
 
 
+def before(separator: bytes, file: BinaryIO, new: bytes) -> Iterator[bytes]:
+    """What the file holds, if anything, before the separator, and what is new."""
+    old = file.read(CHUNK)
+    if old:
+        new = separator + new
+    while old:
+        yield old
+        old = file.read(CHUNK)
+    yield new
+
+
 def check_file(file: object) -> None:
     """Raise ``TypeError`` unless this is a binary file object, as far as can be told by looking."""
     if isinstance(file, str | bytes | os.PathLike):

@@ -6,7 +6,6 @@ has no links, no owners and no permission checks: a mode is remembered and never
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import threading
@@ -34,7 +33,7 @@ from safefs.drivers.planting import DriverBed, harvested
 from safefs.drivers.tally import Tally
 from safefs.errors import EscapeError, PolicyError, SameFileError
 from safefs.operations.collisions import colliding, collision
-from safefs.operations.conditions import algorithm_of, digest_tag
+from safefs.operations.conditions import algorithm_of
 from safefs.operations.parent import Blame
 from safefs.operations.replace import is_temporary
 from safefs.operations.survey import Level
@@ -144,8 +143,7 @@ def _compare(condition: Condition | None, place: _Place) -> None:
     algorithm, node = algorithm_of(condition.expected), place.node
     found = None if node is None else _stat(node).etag
     if algorithm is not None and isinstance(node, _File):
-        digest = hashlib.new(algorithm, node.data, usedforsecurity=False)
-        found = digest_tag(algorithm, digest.hexdigest())
+        found = condition.digest_of(io.BytesIO(node.data), algorithm)
     condition.compare(place.path, found)
 
 
@@ -158,6 +156,7 @@ class MemoryDriver:
     """
 
     _disk_name: str | None = None
+    in_place = True
 
     def __init__(
         self,

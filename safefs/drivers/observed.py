@@ -238,6 +238,16 @@ def observed(driver: Driver, hook: OnAccess) -> Driver:
     return cast("Driver", twin)
 
 
+def unobserved(driver: Driver) -> tuple[Driver, OnAccess | None]:
+    """A driver that tells nobody, and the hook that the one given has told; the reverse."""
+    if not isinstance(driver, Observed):
+        return driver, None
+    twin: Any = object.__new__(type(driver).__bases__[1])
+    own = {"_on_access", "_within"}
+    twin.__dict__.update({name: each for name, each in vars(driver).items() if name not in own})
+    return cast("Driver", twin), driver._on_access  # noqa: SLF001  (its own class)
+
+
 def teller(driver: object) -> Callable[..., None] | None:
     """Who is to be told of what is refused before it comes to the driver, or None."""
     return driver.tell_refusal if isinstance(driver, Observed) else None

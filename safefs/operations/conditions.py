@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from errno import ELOOP
 from stat import S_ISLNK, S_ISREG
@@ -14,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from typing import Any
+    from typing import Any, Protocol
 
     from safefs.kernel.handle import Handle
     from safefs.operations.parent import Parent
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
     # Takes the lock of one name: (device and inode number of its directory, the name).
     Hold = Callable[[int, int, bytes], AbstractContextManager[object]]
+
+    class Content(Protocol):
+        def read(self, size: int, /) -> bytes | None: ...
+
+    Stored = io.FileIO | io.BytesIO
+    Through = Callable[[Stored], Content]
 
 ANY = "*"  # whatever there is, but there must be something (RFC 9110, 13.1.1)
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -56,11 +63,17 @@ def algorithm_of(tag: str) -> str | None:
 class Condition:
     """That the file which is to be replaced is the version of this etag, when it is replaced."""
 
-    __slots__ = ("_hold", "expected")
+    __slots__ = ("_hold", "_through", "expected")
 
-    def __init__(self, expected: str, hold: Hold) -> None:
+    def __init__(self, expected: str, hold: Hold, through: Through | None = None) -> None:
+        """``through`` gives the content of a file that does not lie there as it is."""
         self.expected = expected
         self._hold = hold
+        self._through = through
+
+    def through(self, through: Through) -> Condition:
+        """The same of content that is read so."""
+        return Condition(self.expected, self._hold, through)
 
     def held(self, parent: Parent) -> AbstractContextManager[object]:
         """The lock under which the file is compared and replaced.
@@ -92,18 +105,22 @@ class Condition:
         if algorithm is None or not S_ISREG(entry.st_mode):
             return etag((entry.st_dev, entry.st_ino), entry.st_size, entry.st_mtime_ns)
         with Blame(parent.path):
-            return digest_tag(algorithm, _digest(handle, parent, algorithm))
+            return self._digest(handle, parent, algorithm)
 
+    def _digest(self, handle: Handle, parent: Parent, algorithm: str) -> str:
+        fd = open_child(handle, parent.fd, parent.name, _READ, parent.path.shown)
+        try:
+            handle.permit_file(parent.path.shown, syscalls.fstat(fd))
+            return self.digest_of(io.FileIO(fd, closefd=False), algorithm)
+        finally:
+            syscalls.close(fd)
 
-def _digest(handle: Handle, parent: Parent, algorithm: str) -> str:
-    import hashlib  # slow to import, and most have no use for it
+    def digest_of(self, file: Stored, algorithm: str) -> str:
+        """The etag by this checksum of what a file holds."""
+        import hashlib  # slow to import, and most have no use for it
 
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    fd = open_child(handle, parent.fd, parent.name, _READ, parent.path.shown)
-    try:
-        handle.permit_file(parent.path.shown, syscalls.fstat(fd))
-        while chunk := syscalls.read(fd, _CHUNK):
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+        content = file if self._through is None else self._through(file)
+        while chunk := content.read(_CHUNK):
             digest.update(chunk)
-    finally:
-        syscalls.close(fd)
-    return digest.hexdigest()
+        return digest_tag(algorithm, digest.hexdigest())

@@ -143,7 +143,8 @@ BETWEEN_DISKS = {
 }
 WITHOUT_PATH = {
     *("close", "closed", "fs", "lock", "name", "policy"),
-    *("append_only", "read_only", "revoke", "with_policy"),
+    *("append_only", "encrypted", "read_only", "revoke", "with_policy"),
+    "rewrap",  # of an encrypted disk alone
 }
 
 _TOO_LONG = "n" * 256
@@ -200,6 +201,28 @@ def _repr(value: object) -> str:
     return type(value).__name__ if " at 0x" in shown else shown
 
 
+def _cut(disk: Disk, path: str) -> None:
+    with disk.open(path, "ab", buffering=0) as file:
+        file.truncate(0)
+
+
+# What an append-only disk refuses, each called with (disk, a file).
+_WHAT_CHANGES: dict[str, Call] = {
+    "put": lambda disk, path: disk.put(path, b"new"),
+    "prepend": lambda disk, path: disk.prepend(path, b"new"),
+    "open to write": lambda disk, path: disk.open(path, "wb"),
+    "open to update": lambda disk, path: disk.open(path, "r+b"),
+    "open atomically": lambda disk, path: disk.open(path, "wb", atomic=True),
+    "copy over": lambda disk, path: disk.copy("empty", path),
+    "move": lambda disk, path: disk.move(path, "b.txt"),
+    "delete": lambda disk, path: disk.delete(path),
+    "delete_directory": lambda disk, _: disk.delete_directory("sub"),
+    "set_visibility": lambda disk, path: disk.set_visibility(path, "private"),
+    "sweep": lambda disk, _: disk.sweep(),
+    "cut": _cut,
+}
+
+
 def _table(calls: Mapping[str, Call]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("call", calls.values(), ids=calls.keys())
 
@@ -219,11 +242,6 @@ class _Reads:
 def _fill(file: Any, size: int) -> None:
     with file:
         file.write(b"n" * size)
-
-
-def _cut(disk: Disk, path: str) -> None:
-    with disk.open(path, "ab", buffering=0) as file:
-        file.truncate(0)
 
 
 def tree(disk: Disk) -> Tree:
@@ -838,33 +856,21 @@ class DiskConformance:
             del before["a.txt"]
         assert {path: after.get(path) for path in before} == before
 
-    def test_what_is_append_only_refuses_what_would_change_it(self, writable: Disk) -> None:
-        changes: dict[str, Callable[[Disk], object]] = {
-            "put": lambda disk: disk.put("a.txt", b"new"),
-            "prepend": lambda disk: disk.prepend("a.txt", b"new"),
-            "open to write": lambda disk: disk.open("a.txt", "wb"),
-            "open to update": lambda disk: disk.open("a.txt", "r+b"),
-            "open atomically": lambda disk: disk.open("a.txt", "wb", atomic=True),
-            "copy over": lambda disk: disk.copy("empty", "a.txt"),
-            "move": lambda disk: disk.move("a.txt", "b.txt"),
-            "delete": lambda disk: disk.delete("a.txt"),
-            "delete_directory": lambda disk: disk.delete_directory("sub"),
-            "set_visibility": lambda disk: disk.set_visibility("a.txt", "private"),
-            "sweep": lambda disk: disk.sweep(),
-            "cut": lambda disk: _cut(disk, "a.txt"),
-        }
+    @_table(_WHAT_CHANGES)
+    def test_what_is_append_only_refuses_what_would_change_it(
+        self, writable: Disk, call: Call
+    ) -> None:
         before = tree(writable)
         with writable.with_policy(Policy(append_only=True)) as subject:
-            for name, change in changes.items():
-                with pytest.raises(PolicyError) as caught:
-                    change(subject)
-                assert caught.value.rule == "append_only", name
+            with pytest.raises(PolicyError) as caught:
+                call(subject, "a.txt")
+            assert caught.value.rule == "append_only"
         assert tree(writable) == before
 
-    def test_what_is_append_only_grows(self, writable: Disk) -> None:
+    def test_what_is_append_only_takes_what_is_new(self, writable: Disk) -> None:
         with writable.with_policy(Policy(append_only=True)) as subject:
             subject.put("new/a", b"1")
-            subject.append("new/a", b"2")
+            subject.append("new/first", b"2")
             subject.make_directory("new/d")
             subject.copy("a.txt", "copied")
             with subject.open("new/b", "wb") as file:
@@ -874,9 +880,16 @@ class DiskConformance:
             with pytest.raises(FileExistsError):
                 subject.open("new/c", "xb")
             kept = subject.put_file("new", io.BytesIO(b"5"))
-        assert writable.get("new/a") == b"12"
+        assert writable.get("new/a") == b"1"
         assert writable.get("copied") == LAYOUT["a.txt"]
-        assert [writable.get(path) for path in ("new/b", "new/c", kept)] == [b"3", b"4", b"5"]
+        paths = ("new/first", "new/b", "new/c", kept)
+        assert [writable.get(path) for path in paths] == [b"2", b"3", b"4", b"5"]
+
+    def test_what_is_append_only_grows_at_its_end(self, writable: Disk) -> None:
+        with writable.append_only() as subject:
+            subject.append("a.txt", b"1")
+            subject.append("a.txt", b"2")
+        assert writable.get("a.txt") == LAYOUT["a.txt"] + b"12"
 
     def test_a_path_that_is_too_long_is_refused_wherever_it_leads(self, writable: Disk) -> None:
         with writable.with_policy(Policy(max_path_length=10)) as subject:
@@ -1372,7 +1385,17 @@ class DiskConformance:
 
     # Opening to write
 
-    def test_open_writes_appends_and_updates(self, writable: Disk) -> None:
+    def test_open_writes(self, writable: Disk) -> None:
+        for _ in range(2):
+            with writable.open("new", "w") as file:
+                file.write("é\n")
+            assert writable.get("new") == b"\xc3\xa9\n"
+            with writable.open("new", "wb", 0) as raw:
+                raw.write(b"1")
+                assert raw.tell() == 1
+            assert writable.get("new") == b"1"
+
+    def test_open_appends_and_updates(self, writable: Disk) -> None:
         with writable.open("new", "w") as file:
             file.write("é\n")
         with writable.open("new", "ab") as binary:
@@ -1383,22 +1406,25 @@ class DiskConformance:
             binary.write(b"1")
             binary.truncate(2)
         assert writable.get("new") == b"1\xa9"
+        with writable.open("new", "a+", encoding="latin-1") as file:
+            file.write("!")
+            file.seek(0)
+            assert file.read() == "1\xa9!"
+
+    def test_open_reads_what_it_has_written(self, writable: Disk) -> None:
         with writable.open("new", "w+b") as binary:
             binary.write(b"three")
             binary.seek(-2, io.SEEK_END)
             assert binary.read() == b"ee"
             assert binary.tell() == 5
-        with writable.open("new", "a+") as file:
-            file.write("!")
-            file.seek(0)
-            assert file.read() == "three!"
 
     @pytest.mark.parametrize("durable", [False, True])
+    @pytest.mark.parametrize("mode", ["w", "x", "w+", "x+"])
     def test_a_file_opened_atomically_takes_its_name_when_it_is_closed(
-        self, writable: Disk, *, durable: bool
+        self, writable: Disk, mode: str, *, durable: bool
     ) -> None:
         writable.set_visibility("a.txt", "private")
-        for path, mode in (("a.txt", "w"), ("new", "x"), ("sub/new", "w+")):
+        for path in ("new", "sub/new") if "x" in mode else ("a.txt", "new", "sub/new"):
             before = tree(writable)
             with writable.open(path, mode, atomic=True, durable=durable) as file:
                 file.write("é\n")
@@ -1466,11 +1492,14 @@ class DiskConformance:
             file.write(b"2")
         assert writable.get("new") == b"1\0\x002"
 
-    def test_a_file_may_be_deleted_while_it_is_open(self, writable: Disk) -> None:
-        with writable.open("a.txt", "r+b") as file:
+    @pytest.mark.parametrize("mode", ["rb", "wb", "r+b"])
+    def test_a_file_may_be_deleted_while_it_is_open(self, writable: Disk, mode: str) -> None:
+        with writable.open("a.txt", mode) as file:
             writable.delete("a.txt")
-            assert file.read() == LAYOUT["a.txt"]
-            file.write(b"more")
+            if "r" in mode:
+                assert file.read() == LAYOUT["a.txt"]
+            if mode != "rb":
+                file.write(b"more")
         assert writable.missing("a.txt")
 
     # Visibility

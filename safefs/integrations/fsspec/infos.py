@@ -96,7 +96,7 @@ def size_of_files(
     for name, found in stats:
         mode = found.st_mode & _FORMAT
         if mode == S_IFREG:
-            total += found.st_size
+            total += known_size(name, found.st_size)
         elif mode == S_IFLNK:
             links.append(name)
         elif mode == S_IFDIR:
@@ -104,6 +104,15 @@ def size_of_files(
         else:
             total += found.st_size
     return directories, links, total
+
+
+def known_size(name: str, size: int | None) -> int:
+    """The size; ValueError where an encrypted disk cannot tell it, and has None."""
+    if size is None:
+        raise ValueError(
+            f"the size of {name!r} cannot be told: ask for its content, which says why"
+        )
+    return size
 
 
 def disk_info(name: str) -> Info:

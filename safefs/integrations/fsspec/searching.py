@@ -14,7 +14,7 @@ from fsspec.utils import glob_translate
 from safefs.audit import refused
 from safefs.drivers.base import is_absence
 from safefs.errors import EscapeError, InvalidPathError
-from safefs.integrations.fsspec.infos import size_of_files
+from safefs.integrations.fsspec.infos import known_size, size_of_files
 from safefs.integrations.fsspec.looking import Looking, check_depth, is_refusal
 from safefs.integrations.fsspec.place import has_magic, text_of
 
@@ -128,7 +128,7 @@ class Searching(Looking):
             return self._bytes(path, maxdepth, on_error)
         found = self.find(path, maxdepth, withdirs=withdirs, detail=True, on_error=on_error)
         sizes = {name: info["size"] for name, info in found.items()}
-        return sum(sizes.values()) if total else sizes
+        return sum(known_size(*each) for each in sizes.items()) if total else sizes
 
     def _bytes(self, path: str, depth: int | None, on_error: OnError) -> int:
         size, met = 0, False
@@ -137,8 +137,10 @@ class Searching(Looking):
             if here.level.found is not None:
                 size += here.level.found
             for found in here.linked.values():
-                size += 0 if S_ISDIR(found.st_mode) else found.st_size
-        return size if met or not self._is_leaf(path) else self.info(path)["size"]
+                size += 0 if S_ISDIR(found.st_mode) else known_size(here.here, found.st_size)
+        if met or not self._is_leaf(path):
+            return size
+        return known_size(path, self.info(path)["size"])
 
     def glob(
         self,
