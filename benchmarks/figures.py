@@ -26,6 +26,7 @@ class Verdict(StrEnum):
     MET = "met"
     MISSED = "missed"
     UNDECIDED = "undecided: noise"
+    TOO_FEW = "undecided: too few rounds"
     NONE = ""
 
 
@@ -72,6 +73,8 @@ def verdict(found: Summary, most: float | None, margin: float) -> Verdict:
     """``margin`` is how far the median must be from the line for anything to be said."""
     if most is None:
         return Verdict.NONE
+    if math.isnan(found.low):
+        return Verdict.TOO_FEW
     side = _side(found, most, margin)
     if side is None:
         return Verdict.UNDECIDED

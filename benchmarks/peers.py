@@ -144,7 +144,7 @@ def _osfs(top: str) -> Words:
         "sizes": lambda path: {
             each.name: each.size for each in fs.scandir(path, namespaces=["details"])
         },
-        "find": lambda path: _relative(f"/{path}", fs.walk.files(path)),
+        "find": lambda path: _relative(path, fs.walk.files(path)),
         "glob": lambda path: {match.path[1:] for match in fs.opendir(path).glob("**/*.x")},
     }
 
@@ -237,7 +237,10 @@ def loaded(package: str, load: Callable[[str], Words], top: str) -> Words:
             version(package)
         except PackageNotFoundError:
             raise SkippedError(f"{package} is not installed") from None
-    return load(top)
+    try:
+        return load(top)
+    except ImportError as error:
+        raise SkippedError(f"{package} cannot be imported: {error}") from None
 
 
 def versions() -> dict[str, str]:

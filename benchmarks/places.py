@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GIBIBYTE = 1 << 30
-IMAGE = 8 * GIBIBYTE  # sparse; holds the large file, and what is being freed
+# Sparse; holds the large file, and what is being freed. So large for its inodes: ext4 has one for
+# each 16 KiB, and each copy of a tree stays until the end.
+IMAGE = 24 * GIBIBYTE
 MEMORY = "/dev/shm"
 
 

@@ -82,7 +82,7 @@ def conclusion(outcomes: Sequence[Outcome]) -> str:
     judged = [(outcome, row) for outcome in outcomes for row in outcome.rows if row.verdict]
     counts = Counter(row.verdict for _, row in judged)
     lines = ["", ", ".join(f"{counts[each]} {each}" for each in Verdict if each)]
-    for kind in (Verdict.MISSED, Verdict.UNDECIDED):
+    for kind in (Verdict.MISSED, Verdict.UNDECIDED, Verdict.TOO_FEW):
         lines += [
             f"  {kind}: {outcome.title}: {row.name} {number(row.found.median)} "
             f"({interval(row.found)}), wished {target(row)}"
@@ -113,6 +113,47 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+SUMMARY = ("workload", "baseline takes", "ratio", "measured", "wished", "", "of the same run")
+
+
+def as_summary(machine: Mapping[str, Any], outcomes: Sequence[Outcome]) -> str:
+    """Only what has a target, and beside it what says most of where it stands."""
+    lines = [f"{key}: {value}  " for key, value in machine.items()]
+    lines += ["", _line(SUMMARY), "|" + "---|" * len(SUMMARY)]
+    for outcome in outcomes:
+        base = outcome.medians.get(outcome.baseline, {}).get("wall", math.nan)
+        lines += [
+            _line((
+                outcome.title, seconds(base), f"`{row.name}`", number(row.found.median),
+                number(row.most or 0.0), str(row.verdict), _beside(outcome, row),
+            ))
+            for row in outcome.rows
+            if row.verdict
+        ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+# What is told beside a ratio to the baseline: the same calls with nothing around them, and so on.
+_TOLD = {
+    "bare ctypes calls": "bare calls",
+    "the fewest calls": "fewest calls",
+    "builtin open": "builtin open",
+    "exponent, os, with files": "os",
+    "exponent, shutil, with files": "shutil",
+}
+
+
+def _beside(outcome: Outcome, row: Row) -> str:
+    ours, _, against = row.name.partition(" / ")
+    exponent = row.name.startswith("exponent")
+    told = []
+    for other in outcome.rows:
+        name, _, base = other.name.partition(" / ")
+        if name in _TOLD and name != ours and base == against and (base or exponent):
+            told.append(f"{_TOLD[name]} {number(other.found.median)}")
+    return ", ".join(told)
 
 
 HEAD = ("workload", "figure", "median", "95 % interval", "CPU", "target", "")

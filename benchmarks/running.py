@@ -133,7 +133,11 @@ def agree(work: Workload, subjects: Mapping[str, Subject]) -> None:
             subject.ready()
         with subject.within():
             answer = subject.act()
-        first, expected = said.setdefault(work.like(name), (name, shown := subject.shown(answer)))
+        shown = subject.shown(answer)
+        if subject.whole is not None:
+            with subject.within():
+                shown = (shown, subject.whole())
+        first, expected = said.setdefault(work.like(name), (name, shown))
         if shown != expected:
             raise DisagreementError(
                 f"{work.title}: {name} came to {shown!r:.200}, and {first} to {expected!r:.200}"

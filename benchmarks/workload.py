@@ -30,7 +30,8 @@ class Subject:
     ``shown`` turns the answer into what all subjects must agree on. ``ready`` puts things as they
     were before each call, untimed; such a subject is called once a round. ``within`` is around the
     calls of a round. One call does the thing ``per`` times. What works ``outside`` of this process
-    has no CPU time that could be told. ``memory`` tells the peak in MiB in its own way.
+    has no CPU time that could be told. ``memory`` tells the peak in MiB in its own way. Where the
+    timed call only counts, ``whole`` tells what it counts, and the subjects must agree on that.
     """
 
     act: Callable[[], Any]
@@ -40,6 +41,7 @@ class Subject:
     per: int = 1
     outside: bool = False
     memory: Callable[[], float] | None = None
+    whole: Callable[[], object] | None = None
 
 
 class Figure(Protocol):

@@ -15,12 +15,13 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from benchmarks import clock, peers, places, report
-from benchmarks.__main__ import chosen
+from benchmarks.__main__ import chosen, main
 from benchmarks.figures import LEAST_ROUNDS, Summary, Verdict, compared, summary, verdict
 from benchmarks.ground import FULL, QUICK, TINY, Ground, directories, share
 from benchmarks.plot import as_svg
@@ -36,7 +37,11 @@ from benchmarks.workload import (
     Workload,
     slope,
 )
+from safefs import Root
 from safefs.testing import mounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PROJECT = Path(__file__).parent.parent
 BUILT = "go"  # needs a program that takes a while to build; has a test of its own
@@ -110,6 +115,91 @@ def test_subjects_that_do_not_do_the_same_are_not_compared() -> None:
         agree(work, {"os": Subject(lambda: 1), "other": Subject(lambda: 2)})
     apart = Workload("g", "t", lambda _: {}, like=lambda name: name)
     agree(apart, {"os": Subject(lambda: 1), "other": Subject(lambda: 2)})
+
+
+def test_subjects_that_only_count_are_held_to_what_they_count() -> None:
+    work = Workload("g", "t", lambda _: {})
+    alike = {"os": Subject(lambda: 1, whole=lambda: {"a"})}
+    agree(work, alike | {"other": Subject(lambda: 1, whole=lambda: {"a"})})
+    with pytest.raises(DisagreementError):
+        agree(work, alike | {"other": Subject(lambda: 1, whole=lambda: {"b"})})
+
+
+@pytest.mark.parametrize("word", ["walk", "find"])
+def test_a_walk_that_gives_other_names_is_not_compared(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real: Callable[..., Iterator[Any]] = getattr(Root, word)
+
+    def wrong(*given: Any) -> Iterator[Any]:
+        for found in real(*given):
+            yield f"{found[:-1]}?" if word == "find" else (*found[:2], ["?"] * len(found[2]))
+
+    monkeypatch.setattr(peers, "PEERS", {})  # some keep sockets open
+    monkeypatch.setattr(Root, word, wrong)
+    work = next(each for each in registry(TINY) if each.title == f"{word} 40 files")
+    with pytest.raises(DisagreementError):
+        run(work, Manner(TINY, str(tmp_path), str(tmp_path)))
+
+
+# The command
+
+
+def _status(*arguments: str) -> int:
+    try:
+        return main(["--tiny", *arguments])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "walk", "--only", "wlak"], "has wlak"),
+        (["--only", ""], "has nothing"),
+        (["--only", "walk", "--memory", "{top}/none"], "none is no directory to write in"),
+        (["--only", "walk", "--disk", "{top}/file"], "file is no directory to write in"),
+        (["--only", "walk", "--json", "{top}/none/x"], "x cannot be written: No such file"),
+        (["--only", "walk", "--svg", "{top}"], "cannot be written: Is a directory"),
+        (["--quick"], "not allowed with argument --tiny"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_measured(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert _status(*[each.format(top=tmp_path) for each in arguments]) == 2
+    told = capsys.readouterr()
+    assert said in told.err.splitlines()[-1]
+    assert not told.out
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError("broken"), 1), (KeyboardInterrupt, 130)])
+def test_what_was_measured_is_written_though_a_workload_fails_or_the_run_is_interrupted(
+    error: BaseException, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+
+    def one_then_none(work: Workload, manner: Manner) -> Outcome:
+        begun.append(work.title)
+        if len(begun) == 2:
+            raise error
+        return run(work, manner)
+
+    monkeypatch.setattr(peers, "PEERS", {})  # some keep sockets open
+    monkeypatch.setattr("benchmarks.__main__.run", one_then_none)
+    monkeypatch.setattr("benchmarks.__main__.signal.signal", lambda *_: None)
+    written = [tmp_path / name for name in ("json", "markdown", "summary")]
+    options = [word for path in written for word in (f"--{path.name}", str(path))]
+    place = ["--memory", str(tmp_path)]
+    wanted = [word for depth in (1, 4, 16) for word in ("--only", f"Stat, depth {depth}")]
+    assert _status(*wanted, *place, *options) == status
+    told = json.loads(written[0].read_text())["workloads"]
+    assert [each["title"] for each in told][:1] == ["stat, depth 1"]
+    assert len(told) == (1 if status == 130 else 3)
+    for path in written[1:]:
+        assert "| stat, depth 1 |" in path.read_text()
+    assert "bare calls" in written[2].read_text()
 
 
 def test_what_cannot_be_tried_is_told_with_its_reason(tmp_path: Path) -> None:
@@ -241,7 +331,7 @@ def _chance_within(rounds: int, rank: int) -> float:
 def test_too_few_rounds_have_no_interval() -> None:
     for values in ([], [1.0], [1.0, 2.0], [1.0] * (LEAST_ROUNDS - 1)):
         assert math.isnan(summary(values).low)
-        assert verdict(summary(values), 9.0, 0.0) is Verdict.UNDECIDED
+        assert verdict(summary(values), 9.0, 0.0) is Verdict.TOO_FEW
     assert verdict(summary([1.0] * LEAST_ROUNDS), 9.0, 0.0) is Verdict.MET
 
 
@@ -267,7 +357,7 @@ def _found(low: float, median: float, high: float) -> Summary:
         (_found(1.94, 1.95, 1.96), 2.0, 0.06, Verdict.UNDECIDED),
         (_found(3.00, 3.10, 3.20), 1.0, math.inf, Verdict.UNDECIDED),
         (_found(3.00, 3.10, 3.20), None, 0.0, Verdict.NONE),
-        (_found(math.nan, 3.10, math.nan), 1.0, 0.0, Verdict.UNDECIDED),
+        (_found(math.nan, 3.10, math.nan), 1.0, 0.0, Verdict.TOO_FEW),
     ],
 )
 def test_a_target_is_met_or_missed_only_beyond_the_noise(

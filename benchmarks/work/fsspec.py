@@ -43,7 +43,10 @@ def workloads(scale: Scale) -> list[Workload]:
             f"cat of {many:,} files", 0.25, partial(_cat, many),
             lambda found: {path.rpartition("/")[2]: data for path, data in found.items()},
         ),
-        _workload(f"find of {files:,}", 0.10, lambda fs, t: fs.find(f"{t}{_tree(files)}"), len),
+        _workload(
+            f"find of {files:,}", 0.10, lambda fs, t: fs.find(f"{t}{_tree(files)}"),
+            partial(_beneath, _tree(files)),
+        ),
         _workload(
             f"find of {files:,}, detail", 0.55,
             lambda fs, t: fs.find(f"{t}{_tree(files)}", detail=True),
@@ -51,13 +54,24 @@ def workloads(scale: Scale) -> list[Workload]:
         ),
         _workload(
             f"walk of {files:,}", 0.10,
-            lambda fs, t: sum(len(names) for _, _, names in fs.walk(f"{t}{_tree(files)}")),
+            lambda fs, t: list(fs.walk(f"{t}{_tree(files)}")),
+            lambda found: {(_after(_tree(files), at), *sorted(names)) for at, _, names in found},
         ),
         _workload(
-            f"glob ** of {files:,}", 0.10, lambda fs, t: fs.glob(f"{t}{_tree(files)}/**"), len
+            f"glob ** of {files:,}", 0.10, lambda fs, t: fs.glob(f"{t}{_tree(files)}/**"),
+            partial(_beneath, _tree(files)),
         ),
         _workload(f"du of {files:,}", 0.20, lambda fs, t: fs.du(f"{t}{_tree(files)}")),
     ]  # fmt: skip
+
+
+def _after(tree: str, path: str) -> str:
+    """What comes after the tree's own name."""
+    return path.partition(tree)[2].rstrip("/")
+
+
+def _beneath(tree: str, found: Any) -> set[str]:
+    return {_after(tree, each) for each in found}
 
 
 def _flat(files: int) -> str:

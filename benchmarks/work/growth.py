@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST = 1.05
 _GLOB = "**/*.x"
+# What they count is compared in whole by the workloads of ``trees``.
 LOOKING: dict[str, Pair] = {
     "walk": (lambda root, path: count_walk(root.walk(path)),
              lambda full: count_walk(os.walk(full))),

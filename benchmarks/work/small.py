@@ -190,7 +190,7 @@ def _asking(depth: int, *, missing: bool) -> Workload:
         return {
             OS: Subject(partial(os.path.exists, f"{ground.top}/{path}")),
             "Root.exists": Subject(partial(root.exists, path)),
-            CTYPES: Subject(_bare_exists(root, path)),
+            CTYPES: Subject(bare_exists(root, path)),
             **peers.subjects(ground, "exists", path),
         }
 
@@ -199,8 +199,17 @@ def _asking(depth: int, *, missing: bool) -> Workload:
     return Workload("small", f"exists, {what}, depth {depth}", make, figures)
 
 
-def _bare_exists(root: Root, path: str) -> Callable[[], bool]:
-    opened = bare_open(root.fileno(), path.encode(), syscalls.O_PATH | os.O_CLOEXEC)
+def bare_exists(root: Root, path: str) -> Callable[[], bool]:
+    """The system calls of ``Root.exists``, with nothing around them."""
+    top, raw = root.fileno(), path.encode()
+    opened = bare_open(top, raw, syscalls.O_PATH | os.O_CLOEXEC)
+
+    def seen() -> bool:
+        try:
+            os.stat(raw, dir_fd=top, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
 
     def there() -> bool:
         fd = opened()
@@ -208,7 +217,7 @@ def _bare_exists(root: Root, path: str) -> Callable[[], bool]:
             os.close(fd)
         return fd >= 0
 
-    return there
+    return there if "/" in path else seen
 
 
 def _file_object(depth: int) -> Workload:

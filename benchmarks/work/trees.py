@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.ground import Ground, Scale
 
 SORTED = "os.walk, names sorted"
+JOINED = "os.walk, os.path.join"
 
 
 def workloads(scale: Scale) -> list[Workload]:
@@ -47,13 +48,21 @@ def _walking(files: int) -> Workload:
     def make(ground: Ground) -> dict[str, Subject]:
         path, full, root = _tree(ground, files)
         return {
-            OS: Subject(lambda: count_walk(os.walk(full))),
-            SORTED: Subject(lambda: count_walk(walk_sorted(full))),
-            "Root.walk": Subject(lambda: count_walk(root.walk(path))),
+            OS: _walked(lambda: os.walk(full), len(full)),
+            SORTED: _walked(lambda: walk_sorted(full), len(full)),
+            "Root.walk": _walked(lambda: root.walk(path), len(path)),
         }
 
     figures = (Ratio("Root.walk", most=0.95), Ratio("Root.walk", SORTED, most=0.75))
-    return Workload("trees", f"walk {files:,} files", make, figures, memory=True)
+    return Workload("trees", f"walk {files:,} files", make, figures)
+
+
+def _walked(walk: Callable[[], Iterable[tuple[str, list[str], list[str]]]], top: int) -> Subject:
+    """Counted; ``top``: how long the part of each path is that is not told."""
+    return Subject(
+        lambda: count_walk(walk()),
+        whole=lambda: {at[top:]: (set(below), set(names)) for at, below, names in walk()},
+    )
 
 
 def walk_sorted(full: str) -> Iterable[tuple[str, list[str], list[str]]]:
@@ -67,20 +76,36 @@ def _finding(files: int) -> Workload:
     def make(ground: Ground) -> dict[str, Subject]:
         path, full, root = _tree(ground, files)
         return {
-            OS: Subject(lambda: _count(_found(os.walk(full)))),
-            SORTED: Subject(lambda: _count(_found(walk_sorted(full)))),
-            "Root.find": Subject(lambda: _count(root.find(path))),
+            OS: found_by(lambda: _found(os.walk(full)), len(full)),
+            SORTED: found_by(lambda: _found(walk_sorted(full)), len(full)),
+            JOINED: found_by(lambda: _joined(os.walk(full)), len(full)),
+            "Root.find": found_by(lambda: root.find(path), len(path)),
             **{
-                name: replace(each, shown=len)
+                name: replace(each, shown=len, whole=partial(_portions, each))
                 for name, each in peers.subjects(ground, "find", path).items()
             },
         }
 
     figures = (Ratio("Root.find", most=0.95), Ratio("Root.find", SORTED, most=0.75))
-    return Workload("trees", f"find {files:,} files", make, figures, memory=True)
+    return Workload("trees", f"find {files:,} files", make, figures)
+
+
+def found_by(find: Callable[[], Iterable[str]], top: int) -> Subject:
+    """Counted, as ``_walked`` is."""
+    return Subject(lambda: _count(find()), whole=lambda: {each[top:] for each in find()})
+
+
+def _portions(peer: Subject) -> set[str]:
+    """What a peer finds; its paths are from the tree already."""
+    return {f"/{each}" for each in peer.act()}
 
 
 def _found(entries: Iterable[tuple[str, list[str], list[str]]]) -> Iterable[str]:
+    return (f"{at}/{name}" for at, _, names in entries for name in names)
+
+
+def _joined(entries: Iterable[tuple[str, list[str], list[str]]]) -> Iterable[str]:
+    """As most would write it; it takes twice as long."""
     return (os.path.join(at, name) for at, _, names in entries for name in names)
 
 

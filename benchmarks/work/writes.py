@@ -112,9 +112,10 @@ def _bare_replace(root: Root, path: str, *, fewest: bool = False) -> Callable[[]
     """
     above, _, name = path.encode().rpartition(b"/")
     opened = bare_open(root.fileno(), above or b".", syscalls.DIRECTORY)
+    held = root.fileno() if fewest and not above else -1
 
     def replace_it() -> None:
-        directory = opened()
+        directory = opened() if held < 0 else held
         draft = b".safefs-%s.tmp" % os.urandom(8).hex().encode()
         if not fewest:
             mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode & 0o777
@@ -129,7 +130,8 @@ def _bare_replace(root: Root, path: str, *, fewest: bool = False) -> Callable[[]
             os.close(os.dup(fd))
         os.rename(draft, name, src_dir_fd=directory, dst_dir_fd=directory)
         os.close(fd)
-        os.close(directory)
+        if held < 0:
+            os.close(directory)
 
     return replace_it
 
