@@ -303,11 +303,18 @@ class Root:
         """The content of each file, in the order given: ``read_bytes`` of many.
 
         In less time where several lie in one directory: that is resolved once for up to 256 of
-        them, and held until they have been read. Under a policy that is to be asked of each
-        (``deny``, ``allow``, ``hard_links``, ``special_files``, ``same_filesystem``) each is read
-        by its own path. ``return_exceptions``: an error (``OSError``, or ``InvalidPathError``)
-        stands in the place of a content, as in ``asyncio.gather``; otherwise the first that is met
-        is raised. ``TypeError`` is raised in any case. All contents are in memory at once.
+        them, and held until they have been read. Links are followed, as ``read_bytes`` does. Under
+        a policy that is to be asked of each (``deny``, ``allow``, ``hard_links``,
+        ``special_files``, ``same_filesystem``) each is read by its own path.
+
+        ``return_exceptions``: an error (``OSError``, ``EscapeError`` and ``PolicyError`` among
+        them, or ``InvalidPathError``) stands in the place of a content, as in ``asyncio.gather``;
+        otherwise the first that is met is raised, and what was read is lost. They are read
+        directory by directory, so the first that is met need not be the first in the order given.
+        ``TypeError`` is raised in any case, also for one path where many are asked for.
+
+        All paths are taken before the first is read, and all contents are in memory at once: of
+        more than that, read some at a time.
         """
         return many.read_many(self._handle, paths, keeps_errors=return_exceptions)
 
@@ -402,7 +409,7 @@ class Root:
         ) -> list[os.stat_result | OSError | ValueError]: ...
 
     def stat_many(self, paths: Iterable[AnyPath], *, return_exceptions: bool = False) -> list[Any]:
-        """``stat`` of each, in the order given; see ``read_many``."""
+        """``stat`` of each, in the order given: with the terms of ``read_many``."""
         return many.stat_many(self._handle, paths, keeps_errors=return_exceptions)
 
     def lstat(self, path: AnyPath) -> os.stat_result:
@@ -521,8 +528,9 @@ class Root:
     ) -> Iterator[tuple[str, list[str], list[str]]]:
         """Yield (dirpath, dirnames, filenames) for a directory and all beneath it.
 
-        ``dirpath`` is relative to the root, ``"."`` for the root itself. Names are sorted. Links
-        are listed among the files and never entered. With ``topdown``, ``dirnames`` may be changed
+        ``dirpath`` is relative to the root, ``"."`` for the root itself. Names are sorted, and
+        memory is that of one directory for each level. Links are listed among the files and never
+        entered. With ``topdown``, ``dirnames`` may be changed
         to say where to go; what is put there must be single names, else ``InvalidPathError``. An
         error at ``path`` is raised; one further down goes to ``onerror``, or is passed over, as in
         ``os.walk``.
@@ -541,6 +549,7 @@ class Root:
     def glob(self, pattern: AnyPath) -> Iterator[str]:
         """The paths that match ``*``, ``?``, ``[...]`` and ``**``, sorted within each directory.
 
+        One after another: memory is that of one directory for each level.
         Dot entries match like any other; ``**`` stands for any number of directories, and at the
         end for where it is applied and everything beneath; a slash at the end asks for directories.
         Leading components without wildcards are resolved like any path; from the first wildcard
