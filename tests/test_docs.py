@@ -22,6 +22,7 @@ DOCUMENTS = (
     "docs/locks.md",
     "docs/pathlib.md",
     "docs/policy.md",
+    "docs/secrets.md",
     "docs/trees.md",
     "docs/watching.md",
 )
