@@ -10,6 +10,11 @@
     same_filesystem = true
     portable_names = true
 
+    [disks.private]
+    path = "/srv/private"
+    encrypted = true            # the contents of files are sealed with Storage.key
+    allow_plain = true          # and what is not sealed there is read as it is: see Disk.encrypted
+
     [disks.home]
     top_level_dot_entries = "allow"
 
@@ -41,18 +46,25 @@ FILE = "safefs.toml"
 _VARIABLE = "XDG_CONFIG_HOME"
 
 _RIGHTS = FIELDS
+_FLAGS = ("create", "encrypted", "allow_plain")
+_WORDS = ("path", *_FLAGS, *_RIGHTS)
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
 class DiskEntry:
-    """One table ``[disks.<name>]``; ``rights`` are the fields of ``Policy`` that it sets."""
+    """One table ``[disks.<name>]``; ``rights`` are the fields of ``Policy`` that it sets.
+
+    ``encrypted``: see ``Disk.encrypted``, to which ``allow_plain`` goes.
+    """
 
     name: str
     path: str | None = None
     create: bool = False
     rights: Mapping[str, Any] = field(default_factory=dict)
+    encrypted: bool = False
+    allow_plain: bool = False
 
 
 def check_name(name: object, source: str = "Storage", key: str = "disks") -> str:
@@ -141,16 +153,22 @@ def _entry(settings: Settings, name: str, value: object) -> DiskEntry:
     if not _is_name(name):
         raise settings.mistake(key, _no_name(name))
     for word in table:
-        if word not in ("path", "create", *_RIGHTS):
-            known = ", ".join(("path", "create", *_RIGHTS))
-            raise settings.mistake((*key, word), f"is unknown; there are {known}")
+        if word not in _WORDS:
+            raise settings.mistake((*key, word), f"is unknown; there are {', '.join(_WORDS)}")
     path = _path(settings, name, table.get("path"))
-    create = table.get("create", False)
-    if not isinstance(create, bool):
-        raise settings.mistake((*key, "create"), f"must be true or false, not {shortened(create)}")
+    create, encrypted, allow_plain = (_flag(settings, key, table, word) for word in _FLAGS)
     if create and path is None:
         raise settings.mistake((*key, "create"), "needs a path")
-    return DiskEntry(name, path, create, _rights(settings, key, table))
+    if allow_plain and not encrypted:
+        raise settings.mistake((*key, "allow_plain"), "goes with encrypted = true")
+    return DiskEntry(name, path, create, _rights(settings, key, table), encrypted, allow_plain)
+
+
+def _flag(settings: Settings, key: tuple[str, ...], table: Mapping[str, Any], word: str) -> bool:
+    value = table.get(word, False)
+    if not isinstance(value, bool):
+        raise settings.mistake((*key, word), f"must be true or false, not {shortened(value)}")
+    return value
 
 
 def _path(settings: Settings, name: str, path: object) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from safefs import config as configuration
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from safefs.age.hidden import Hidden
     from safefs.config import DiskEntry
+    from safefs.drivers.base import Driver
     from safefs.drivers.observed import OnAccess
     from safefs.folders import Place
     from safefs.integrations.registry import Registration
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from safefs.testing.fake import FakeStorage
 
     Directory = str | os.PathLike[str]
+    Seal = Callable[[Driver], Driver]
 
 
 _SOURCES = ("keyring", "file", "passphrase")  # safefs.secrets.keys, which comes late
@@ -57,7 +59,8 @@ class Storage:
     takes this name if it has none). So does
     ``safefs.toml`` (see ``safefs.config``), read from ``config``, or else from the application's
     config folder; never from the working directory. ``outside_home`` names the disks that may lie
-    outside the home directory, should the environment say so. ``on_access`` is that of ``Disk``,
+    outside the home directory, should the environment say so. A disk of which ``safefs.toml`` says
+    ``encrypted = true`` is ``Disk.encrypted`` with ``key``. ``on_access`` is that of ``Disk``,
     for each disk that is opened here; a ``Disk`` in ``disks`` has its own, or none.
 
     ``key_source`` says where the key of this installation is to be kept: ``"keyring"``, ``"file"``
@@ -103,7 +106,7 @@ class Storage:
             if place.path == found[STATE].path:
                 _hide_dot_entries(rights, name)
         locks = LockDirectory(_lock_folder(found[STATE]))
-        common = Common(locks, on_access)
+        common = Common(locks, on_access, _seals(entries, weakref.ref(self)))
         slots = {
             name: _found(place, _policy(name, rights), common) for name, place in found.items()
         }
@@ -431,6 +434,7 @@ class Common(NamedTuple):
 
     locks: LockDirectory
     on_access: OnAccess | None
+    sealed: Mapping[str, Seal]  # by the names of those that are encrypted
 
 
 class Opened(NamedTuple):
@@ -529,7 +533,26 @@ def _lock_folder(state: Place) -> Callable[[], Root]:
     return opener
 
 
-def _disk(name: str | None, driver: LocalDriver, common: Common) -> Opened:
+def _seals(entries: Mapping[str, DiskEntry], owner: weakref.ref[Storage]) -> dict[str, Seal]:
+    """What seals the disks that are configured so, with the key, which is found at first use."""
+    return {name: _seal(entry, owner) for name, entry in entries.items() if entry.encrypted}
+
+
+def _seal(entry: DiskEntry, owner: weakref.ref[Storage]) -> Seal:
+    def seal(driver: Driver) -> Driver:
+        from safefs.drivers.encrypted import encrypted
+
+        storage = owner()
+        assert storage is not None  # it is the one who opens the disk
+        return encrypted(driver, storage.key, allow_plain=entry.allow_plain)
+
+    return seal
+
+
+def _disk(name: str | None, driver: Driver, common: Common) -> Opened:
+    if name is not None and name in common.sealed:
+        with closing(driver):  # what seals has a driver of its own
+            driver = common.sealed[name](driver)
     disk = Disk._over(  # noqa: SLF001  (who choose a driver)
         driver, name=name, locks=common.locks, on_access=common.on_access
     )
@@ -554,7 +577,7 @@ def _own(state: Place, locks: LockDirectory) -> Slot:
     def opener() -> Opened:
         root = state.open(Policy(symlinks="never"))
         driver = LocalDriver(root, where=str(state.path), **modes(STATE))
-        return _disk(None, driver, Common(locks, None))
+        return _disk(None, driver, Common(locks, None, {}))
 
     return Slot(str(state.path), opener)
 

@@ -48,6 +48,8 @@ def test_all_a_disk_can_say() -> None:
         symlinks = "never"
         same_filesystem = true
         portable_names = true
+        encrypted = true
+        allow_plain = true
 
         [disks.home]
         top_level_dot_entries = "allow"
@@ -59,7 +61,9 @@ def test_all_a_disk_can_say() -> None:
         "portable_names": True,
     }
     assert parse(document, "x") == {
-        "uploads": DiskEntry("uploads", "/srv/uploads", create=True, rights=rights),
+        "uploads": DiskEntry(
+            "uploads", "/srv/uploads", True, rights, encrypted=True, allow_plain=True
+        ),
         "home": DiskEntry("home", rights={"top_level_dot_entries": "allow"}),
     }
 
@@ -77,6 +81,9 @@ def test_an_empty_file_has_no_disks() -> None:
         ("[disks.uploads]", "disks.uploads.path", "is missing"),
         (f"{UPLOADS}readonly = true", "disks.uploads.readonly", "unknown"),
         (f"{UPLOADS}read_only = 1", "disks.uploads.read_only", "must be true or false, not 1"),
+        (f"{UPLOADS}encrypted = 'yes'", "disks.uploads.encrypted", "must be true or false"),
+        (f"{UPLOADS}allow_plain = 1", "disks.uploads.allow_plain", "must be true or false"),
+        (f"{UPLOADS}allow_plain = true", "disks.uploads.allow_plain", "encrypted = true"),
         (f"{UPLOADS}symlinks = 'sometimes'", "disks.uploads.symlinks", "must be one of"),
         (f"{UPLOADS}symlinks = ['never']", "disks.uploads.symlinks", "must be one of"),
         (f"{UPLOADS}max_path_length = -1", "disks.uploads.max_path_length", "must be 0 or more"),
