@@ -8,7 +8,7 @@ import weakref
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from safefs.age.hidden import Hidden
+from safefs.age.hidden import Hidden, Unpickled
 from safefs.age.x25519 import X25519Identity
 from safefs.errors import KeyUnavailableError
 from safefs.secrets.keys import MOST_KEYS, InstallationKey, Keys, identities_of, text_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Source = KeySource | Literal["memory"]
 
 
-class Holder(ABC):
+class Holder(Unpickled, ABC):
     """What a Storage asks for its key. Threads may share one."""
 
     def __init__(self) -> None:
