@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from safefs import __version__
-from safefs.cli import archives, changing, itself, looking, sweeping, trees, watching
+from safefs.cli import archives, changing, itself, keys, looking, sweeping, trees, watching
 from safefs.cli.arguments import Parser, misread
 from safefs.cli.printing import (
     BROKEN_PIPE,
@@ -36,6 +36,7 @@ COMMANDS = (
     *sweeping.COMMANDS,
     *trees.COMMANDS,
     *watching.COMMANDS,
+    *keys.COMMANDS,
     *itself.COMMANDS,
 )
 

@@ -12,7 +12,7 @@ from safefs.errors import MissingFolderError, UnsafeFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from safefs.diskpath import DiskPath
     from safefs.storage import Storage
@@ -44,14 +44,14 @@ def place_of_text(text: str) -> Place:
 
 
 @contextmanager
-def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
+def opened_storage(arguments: argparse.Namespace, **options: Any) -> Iterator[Storage]:
     """The disks that the command may open; under ``--read-only`` it can change none."""
     from safefs.cli.readonly import ReadOnlyStorage
     from safefs.storage import Storage
 
     kind = ReadOnlyStorage if arguments.read_only else Storage
     outside = arguments.outside_home or ()
-    with kind(arguments.app, config=arguments.config, outside_home=outside) as storage:
+    with kind(arguments.app, config=arguments.config, outside_home=outside, **options) as storage:
         yield storage
 
 
