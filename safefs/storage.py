@@ -88,7 +88,9 @@ class Storage:
         passphrase: Callable[[str], str | bytes] | None = None,
     ) -> None:
         check_hook(on_access)
-        _check_key(key_source, callable(passphrase), given=passphrase is not None)
+        ask, given = (passphrase if callable(passphrase) else None), passphrase is not None
+        del passphrase  # it may be one, by mistake, and a traceback shows what a frame holds
+        _check_key(key_source, ask is not None, given=given)
         if disks is not None and not hasattr(disks, "items"):
             raise TypeError(
                 "disks is a mapping of names to directories, as in {'uploads': '/srv/uploads'}, "
@@ -119,7 +121,7 @@ class Storage:
                 raise ConfigError("Storage", "disks", f"{name!r} is in safefs.toml as well")
             slots[name] = _given(name, disk, _policy(name, rights), common)
         state = found[STATE]
-        keys = KeyOptions(state.open, state.path or "", key_source, passphrase)
+        keys = KeyOptions(state.open, state.path or "", key_source, ask)
         self._begin(app, slots, locks, _own(state, locks), keys)
 
     def _begin(
@@ -309,7 +311,9 @@ class Storage:
         """
         from safefs.secrets import texts
 
-        return texts.decrypted(token, self.key)
+        kept = texts.kept(token)
+        del token  # a traceback may show what a frame holds
+        return texts.decrypted(kept, self.key)
 
     @property
     def can_encrypt(self) -> bool:
@@ -410,6 +414,8 @@ class Storage:
         self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_slots"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         closed = " closed" if self._closed else ""
         return f"<{type(self).__name__} {self.app!r}{closed}: {', '.join(self._slots)}>"
 
@@ -511,7 +517,7 @@ def _hide_dot_entries(rights: dict[str, Mapping[str, Any]], name: str) -> None:
 
 
 def _check_key(source: object, is_callable: bool, *, given: bool) -> None:  # noqa: FBT001
-    """``passphrase`` itself is not handed on: who gives one here would find it in a traceback."""
+    """``passphrase`` itself is not handed on, for the same reason."""
     if source not in (None, "keyring", "file", "passphrase"):
         raise ConfigError(
             "Storage", "key_source", f"{source!r} is none of keyring, file, passphrase"

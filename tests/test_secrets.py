@@ -500,9 +500,9 @@ def test_a_secret_is_not_taken_for_a_text(storage: Storage) -> None:
 @pytest.mark.parametrize("storage", ["memory"], indirect=True)
 def test_a_text_is_a_str(storage: Storage) -> None:
     for value in (b"canary", None, 1):
-        with pytest.raises(TypeError, match="is a str, not"):
+        with pytest.raises(TypeError, match="a text is a str, not"):
             storage.encrypt_text(value)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="is a str, not"):
+        with pytest.raises(TypeError, match="a text is a str, not"):
             storage.decrypt_text(value)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cannot be encoded"):
         storage.encrypt_text("\ud800")

@@ -37,9 +37,12 @@ class X25519Recipient:
     def __init__(self, text: str) -> None:
         """ValueError for anything but ``age1…`` with a right checksum."""
         found = bech32.decoded(text)
-        if found is None or found[0] != _PUBLIC or len(found[1]) != KEY:
+        del text  # it may be a private key, by mistake, and a traceback shows what a frame holds
+        public = found[1] if found and found[0] == _PUBLIC and len(found[1]) == KEY else None
+        del found
+        if public is None:
             raise ValueError("this is no age recipient: one is age1 and 58 letters that fit it")
-        self._public = found[1]
+        self._public = public
 
     @classmethod
     def _of(cls, public: bytes) -> X25519Recipient:
@@ -61,6 +64,8 @@ class X25519Recipient:
         return bech32.encoded(_PUBLIC, self._public)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_public"):  # half made, as a traceback may show it
+            return "<X25519Recipient>"
         return f"X25519Recipient({str(self)!r})"
 
     def __eq__(self, other: object) -> bool:

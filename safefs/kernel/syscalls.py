@@ -267,3 +267,18 @@ def mount_id(fd: int) -> tuple[str, int]:
                 at = raw[_STATX_MNT_ID_AT : _STATX_MNT_ID_AT + 8]
                 return "mount", int.from_bytes(at, sys.byteorder)
     return "device", fstat(fd).st_dev
+
+
+_PR_SET_DUMPABLE = 4  # prctl(2), linux/prctl.h
+
+
+def make_undumpable() -> int:
+    """prctl(2): the kernel writes no core of this process, and lets none like it look into it.
+
+    0, or -errno.
+    """
+    if not LINUX:
+        return -ENOSYS
+    nothing = ctypes.c_ulong(0)
+    answer = _libc.prctl(_PR_SET_DUMPABLE, nothing, nothing, nothing, nothing)
+    return 0 if answer == 0 else _failed()

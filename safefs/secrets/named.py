@@ -9,7 +9,7 @@ from safefs.age.hidden import Hidden
 from safefs.errors import MissingSecretError, SealedFileError
 from safefs.secrets.private import put
 from safefs.secrets.sealing import opened, sealed
-from safefs.secrets.secret import Secret
+from safefs.secrets.secret import Secret, secret_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +52,10 @@ class Secrets:
 
         ``ValueError`` and ``TypeError``, without the value, for a name or a value that can be none.
         """
-        secret = value if isinstance(value, Secret) else Secret(value)
+        secret = secret_of(value)
         del value  # a traceback may show what a frame holds
+        if not isinstance(secret, Secret):
+            raise secret
         path = _path(name)
         if len(secret.hidden) > MAX_VALUE:
             raise ValueError(f"the secret {name!r} is longer than {MAX_VALUE} bytes")

@@ -12,26 +12,22 @@ from typing import TYPE_CHECKING
 from safefs.age.hidden import Hidden
 from safefs.age.sealing import decrypt_bytes, encrypt_bytes
 from safefs.errors import SealedFileError
+from safefs.secrets.frames import without_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeVar
-
     from safefs.age.opening import Key
-
-    Made = TypeVar("Made")
 
 
 def sealed(what: str, content: Hidden, key: Key) -> bytes:
     """``content``, as ``what`` (one line), for the recipient of ``key``: an age file."""
-    return _without_frames(
+    return without_frames(
         lambda: encrypt_bytes(_line(what) + content.reveal(), [key.recipient]),
     )
 
 
 def opened(what: str, data: bytes, key: Key) -> Hidden:
     """What was sealed as ``what``; ``SealedFileError`` for anything else, and nothing of it."""
-    whole = _without_frames(lambda: Hidden(decrypt_bytes(data, [key])))
+    whole = without_frames(lambda: Hidden(decrypt_bytes(data, [key])))
     if not whole.reveal().startswith(_line(what)):
         raise SealedFileError(
             SealedFileError.PAYLOAD, f"it is not {what}, but something else sealed for this key"
@@ -41,16 +37,3 @@ def opened(what: str, data: bytes, key: Key) -> Hidden:
 
 def _line(what: str) -> bytes:
     return what.encode() + b"\n"
-
-
-def _without_frames(make: Callable[[], Made]) -> Made:
-    """What ``make`` returns or raises; an error without the frames it came through.
-
-    They hold a part of the content, and a traceback may show what frames hold.
-    """
-    try:
-        return make()
-    except Exception as error:  # noqa: BLE001  (it is raised below)
-        failure = error
-    failure.__traceback__ = failure.__context__ = failure.__cause__ = None
-    raise failure

@@ -74,6 +74,14 @@ class Secret(Unpickled):
     __hash__ = None  # type: ignore[assignment]  # see above
 
 
+def secret_of(value: object) -> Secret | TypeError | ValueError:
+    """A Secret of it; or the error to be raised by who has let go of ``value``."""
+    if isinstance(value, Secret):
+        return value
+    kept = hidden_of(value)
+    return Secret(value) if isinstance(kept, Hidden) else kept  # type: ignore[arg-type]
+
+
 def hidden_of(value: object) -> Hidden | TypeError | ValueError:
     """The bytes of a str or of bytes; or the error to be raised by who has let go of ``value``."""
     if isinstance(value, str):

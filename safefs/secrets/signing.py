@@ -16,6 +16,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
 from safefs.errors import TokenError
+from safefs.secrets.frames import without_frames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,8 @@ _REQUIRED = ["aud", "exp", "iat", "jti", "nbf"]
 
 
 def signed(claims: Mapping[str, Any], key: Hidden) -> str:
-    return str(_jwt().encode(dict(claims), key.reveal(), algorithm=_ALGORITHM))
+    jwt = _jwt()
+    return without_frames(lambda: str(jwt.encode(dict(claims), key.reveal(), algorithm=_ALGORITHM)))
 
 
 def verified(

@@ -20,26 +20,42 @@ if TYPE_CHECKING:
 _WHAT = "safefs text"
 
 
-def kept(text: object) -> Hidden | TypeError | ValueError:
-    """The text, for ``encrypted``; or what is wrong with it, for that to raise."""
+Kept = Hidden | TypeError | ValueError
+
+
+def kept(text: object) -> Kept:
+    """The text, for what follows; or what is wrong with it, for that to raise."""
     if not isinstance(text, str):
-        return TypeError(f"what is encrypted is a str, not {type(text).__name__}")
+        return TypeError(f"a text is a str, not {type(text).__name__}")
     return hidden_of(text)
 
 
-def encrypted(text: Hidden | TypeError | ValueError, key: Key) -> str:
+def encrypted(text: Kept, key: Key) -> str:
     if not isinstance(text, Hidden):
         raise text
     return urlsafe_b64encode(sealed(_WHAT, text, key)).decode().rstrip("=")
 
 
-def decrypted(token: str, key: Key) -> str:
-    if not isinstance(token, str):
-        raise TypeError(f"what is decrypted is a str, not {type(token).__name__}")
-    text = _text(opened(_WHAT, _decoded(token), key))
+def decrypted(token: Kept, key: Key) -> str:
+    """``token`` is hidden as well: it may be what somebody forgot to encrypt."""
+    if isinstance(token, TypeError):
+        raise token
+    data = None if isinstance(token, ValueError) else _decoded(token)
+    if data is None:
+        raise SealedFileError(SealedFileError.ARMOR, "it is not what encrypt_text returned")
+    text = _text(opened(_WHAT, data, key))
     if text is None:
         raise SealedFileError(SealedFileError.PAYLOAD, "it is no text that was encrypted here")
     return text
+
+
+def _decoded(token: Hidden) -> bytes | None:
+    """None for what is not spelled so: of each there is one spelling."""
+    try:
+        data = urlsafe_b64decode(token.reveal() + b"=" * (-len(token) % 4))
+    except ValueError:  # binascii.Error too
+        return None
+    return data if urlsafe_b64encode(data).rstrip(b"=") == token.reveal() else None
 
 
 def _text(content: Hidden) -> str | None:
@@ -48,17 +64,6 @@ def _text(content: Hidden) -> str | None:
         return content.reveal().decode()
     except UnicodeDecodeError:
         return None
-
-
-def _decoded(token: str) -> bytes:
-    """Of each there is one spelling."""
-    try:
-        data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-    except ValueError:  # binascii.Error too
-        data = b""
-    if urlsafe_b64encode(data).decode().rstrip("=") != token:
-        raise SealedFileError(SealedFileError.ARMOR, "it is not what encrypt_text returned")
-    return data
 
 
 def can_encrypt(holder: Callable[[], Holder]) -> bool:
