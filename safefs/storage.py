@@ -208,7 +208,8 @@ class Storage:
         """Make a new key, and keep the old one for what was sealed with it.
 
         ``key`` is the same object, and seals for the new one from now on. Other processes that run
-        meanwhile go on with the old until they open a Storage anew. ``KeyUnavailableError`` where
+        meanwhile seal for the old one until they open a Storage anew, or meet what is sealed for
+        the new one. ``KeyUnavailableError`` where
         there is none yet.
         """
         return self._key_holder().rotate()

@@ -22,6 +22,7 @@ from safefs import (
     PolicyError,
     SealedFileError,
     Storage,
+    WrongKeyError,
     WrongPassphraseError,
 )
 from safefs.age import Hidden, X25519Identity, decrypt_bytes, encrypt_bytes
@@ -446,6 +447,20 @@ def key_recipient(storage: Storage) -> object:
         if line.startswith("AGE-SECRET-KEY-1")
     )
     return X25519Identity(first).recipient
+
+
+def test_who_runs_on_opens_what_another_process_has_sealed_for_a_key_made_since() -> None:
+    with opened("file") as running:
+        before = running.key.recipient
+        with opened("file") as other:
+            other.rotate_key()
+            sealed = encrypt_bytes(b"a", [other.key.recipient])
+        assert running.key.recipient == before
+        assert decrypt_bytes(sealed, [running.key]) == b"a"
+        assert running.key.recipient != before
+        foreign = encrypt_bytes(b"a", [X25519Identity.generate().recipient])
+        with pytest.raises(WrongKeyError):
+            decrypt_bytes(foreign, [running.key])
 
 
 def test_where_there_is_no_key_there_is_none_to_rotate_or_export(home: Path) -> None:

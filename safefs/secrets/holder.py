@@ -86,9 +86,13 @@ class Holder(Unpickled, ABC):
         if self._key is not None and self._keys is not None:
             self._keys.identities = tuple(identities)
             return self._key
-        self._keys = Keys(identities)
+        self._keys = Keys(identities, self._again)
         self._key = InstallationKey(self._keys, source)
         return self._key
+
+    def _again(self) -> bool:
+        """Whether the key has become another since it was found, and is that now."""
+        return False
 
     @staticmethod
     def hidden(text: Hidden | str | bytes) -> Hidden:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from safefs.age.hidden import Hidden
 from safefs.age.x25519 import X25519Identity
 from safefs.drivers.locking import Lock
-from safefs.errors import KeyFileError, KeyUnavailableError, WrongPassphraseError
+from safefs.errors import KeyFileError, KeyUnavailableError, SafefsError, WrongPassphraseError
 from safefs.secrets import keyrings, record
 from safefs.secrets.holder import Holder, imported, is_present, joined, refuse_unless, rotated
 from safefs.secrets.keyfile import KeyFolder
@@ -131,8 +131,27 @@ class Installation(Holder):
                     folder.sweep()
                     if self._record(folder) is None:  # nor has another process been first
                         return self._begin(folder)
+            else:
+                folder.sweep()
             kept, store = self._kept(folder)
             return _load(store, kept), kept.source
+
+    def _again(self) -> bool:
+        """It costs a look at what is remembered; a passphrase is not asked for once more.
+
+        A folder that cannot be looked at any more, as after a lock-down, says nothing new.
+        """
+        try:
+            kept = self.remembered()
+        except (SafefsError, OSError):
+            return False
+        with self._guard:
+            if self._key is None or kept is None or kept.source == "passphrase":
+                return False
+            if kept.recipient == str(self._key.recipient):
+                return False
+            self._become(*self._find())
+            return True
 
     def _begin(
         self, folder: KeyFolder, given: Identities = (), *, replace: bool = False

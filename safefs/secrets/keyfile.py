@@ -7,6 +7,7 @@ the descriptor it is read from: a regular file, of the effective user, and of no
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from stat import S_IMODE, S_IRWXG, S_IRWXO, S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
 
@@ -145,8 +146,13 @@ class KeyFolder:
         self._root.unlink(name)
 
     def sweep(self) -> None:
-        """Remove what writers have left behind that were killed; who is at work keeps his."""
-        sweeping.sweep(self._root._handle, RelPath.parse("."), 0)  # noqa: SLF001  (Root has no word for it)
+        """Remove what writers have left behind that were killed; who is at work keeps his.
+
+        What cannot be removed today is nobody's key, and is removed another day.
+        """
+        handle = self._root._handle  # noqa: SLF001  (Root has no word for it)
+        with suppress(OSError):
+            sweeping.sweep(handle, RelPath.parse("."), 0)
 
     def __enter__(self) -> Self:
         return self

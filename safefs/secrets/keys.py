@@ -19,7 +19,7 @@ from safefs.age.primitives import derived
 from safefs.age.x25519 import X25519Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from safefs.age.header import Stanza
     from safefs.age.x25519 import X25519Recipient
@@ -34,12 +34,18 @@ _DERIVED = b"safefs installation key v1: "  # of which no other use of the key b
 
 
 class Keys(Unpickled):
-    """The present key and those before it, which whoever holds them may exchange or let go."""
+    """The present key and those before it, which whoever holds them may exchange or let go.
 
-    __slots__ = ("identities",)
+    ``again`` looks whether another process has exchanged them meanwhile.
+    """
 
-    def __init__(self, identities: Sequence[X25519Identity]) -> None:
+    __slots__ = ("again", "identities")
+
+    def __init__(
+        self, identities: Sequence[X25519Identity], again: Callable[[], bool] = lambda: False
+    ) -> None:
         self.identities = tuple(identities)
+        self.again = again
 
     def held(self) -> tuple[X25519Identity, ...]:
         """At least one; ``ValueError`` when they were let go."""
@@ -74,7 +80,16 @@ class InstallationKey(Unpickled):
         return self._keys.held()[0].recipient
 
     def unwrap(self, stanzas: Sequence[Stanza]) -> Hidden | None:
-        """As ``safefs.age.Identity``: the file key, opened by the present key or an earlier one."""
+        """As ``safefs.age.Identity``: the file key, opened by the present key or an earlier one.
+
+        Where none of them opens it, it may be of one that another process has made since.
+        """
+        found = self._unwrapped(stanzas)
+        if found is None and self._keys.again():
+            return self._unwrapped(stanzas)
+        return found
+
+    def _unwrapped(self, stanzas: Sequence[Stanza]) -> Hidden | None:
         for identity in self._keys.held():
             found = identity.unwrap(stanzas)
             if found is not None:

@@ -29,6 +29,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     *of_disks.FSSPEC,
     *of_archives.ARCHIVES,
     *of_sealing.AGE,
+    *of_sealing.KEYS,
     *of_watching.WATCHING,
 )
 

@@ -109,3 +109,62 @@ AGE = (
         "tests/test_age_keys.py::test_what_holds_a_key_is_not_pickled_nor_copied",
     ),
 )
+
+KEYS = (
+    mutant(
+        "trust any keyring with a key",
+        "the key lies in a plain file of keyrings.alt, or nowhere",
+        "safefs/secrets/keyrings.py",
+        "    if name in known and name in REAL:\n",
+        "    if name in known:\n",
+        "tests/test_keyrings.py::test_any_other_is_refused_and_given_nothing[keyrings.alt.file.PlaintextKeyring]",
+    ),
+    mutant(
+        "make another key where the first is gone",
+        "what was sealed for the first cannot be opened, and nobody is told why",
+        "safefs/secrets/installation.py",
+        "            self._remember(folder, store, identities, reason)\n            if reason:\n",
+        "            if reason:\n",
+        "tests/test_keys.py::test_a_key_that_is_gone_is_an_error_and_no_second_one_is_made[file]",
+    ),
+    mutant(
+        "take whatever key is there",
+        "a key that somebody put in its place is used, and he reads what is sealed from then on",
+        "safefs/secrets/installation.py",
+        "    if kept.recipient not in {str(each.recipient) for each in identities}:\n        raise _gone",
+        "    if False:\n        raise _gone",
+        "tests/test_keys.py::test_another_key_in_its_place_is_an_error",
+    ),
+    mutant(
+        "read a key file that others can read",
+        "the key is known to others, and goes on being used",
+        "safefs/secrets/keyfile.py",
+        "    if mode & _OTHERS:\n",
+        "    if False:\n",
+        "tests/test_keys.py::test_a_file_that_is_not_its_owners_alone_is_refused[others may read it-installation.key]",
+    ),
+    mutant(
+        "make the first key without a lock",
+        "processes that start at once have different keys, or fail",
+        "safefs/secrets/installation.py",
+        "                with self._lock():\n                    folder.sweep()\n",
+        "                if folder:\n                    folder.sweep()\n",
+        "tests/test_first_run.py::test_sixteen_processes_at_once_have_one_key_and_leave_nothing_else[keyring]",
+    ),
+    mutant(
+        "retire no key",
+        "after a rotation nothing opens that was sealed before it",
+        "safefs/secrets/holder.py",
+        "    return joined([X25519Identity.generate()], before)\n",
+        "    return joined([X25519Identity.generate()], before[:0])\n",
+        "tests/test_keys.py::test_after_a_rotation_old_files_open_and_new_ones_are_of_the_new_key[file]",
+    ),
+    mutant(
+        "bind a key to a name on its way to the file",
+        "a report of an error that is met there shows the key",
+        "safefs/secrets/stores.py",
+        "        encrypt(BytesIO(text.reveal()), sealed, [recipient])\n",
+        "        plain = text.reveal()\n        encrypt(BytesIO(plain), sealed, [recipient])\n",
+        "tests/test_key_traces.py::test_no_call_that_fails_shows_a_key_in_its_error_or_in_a_frame_that_it_came_through[passphrase-fails]",
+    ),
+)
