@@ -7,6 +7,7 @@ hidden is tried with a holder that hides nothing.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import io
 import json
 import logging
@@ -61,7 +62,11 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Env]:
             storage.secrets.set("mail", SECRET)
             storage.secrets.set("raw", SECRET.encode())
             everything_done(storage, SECRET)  # and all is open that will be
-            yield Env(storage, home)
+            made = Env(storage, home)
+            yield made
+        # Errors hold frames, and these what they had open: in cycles, until they are collected.
+        del made.storage, storage
+        gc.collect()
 
 
 # -- what holds one ------------------------------------------------------------------------------

@@ -410,7 +410,7 @@ ATTACKS: dict[str, tuple[str, Callable[[Forger], Any]]] = {
     "two parts": (_MAL, lambda f: f.good.rpartition(".")[0]),
     "four parts": (_MAL, lambda f: f.good + "."),
     "five parts": (_MAL, lambda f: f.good + ".a.b"),
-    "cut": (_MAL, lambda f: f.good[:-1]),
+    "cut": (_MAL, lambda f: f.good[:-2]),
     "padding": (_MAL, lambda f: f.good + "="),
     "a space before": (_MAL, lambda f: " " + f.good),
     "a line behind": (_MAL, lambda f: f.good + "\n"),
