@@ -47,9 +47,11 @@ if TYPE_CHECKING:
     from safefs.progress import Progress
     from safefs.report import Step, TreeReport
     from safefs.root import Root
+    from safefs.secrets.exportreport import ExportReport
     from safefs.secrets.grant import Grant
     from safefs.secrets.keys import InstallationKey
     from safefs.secrets.named import Secrets
+    from safefs.secrets.redaction import RedactionError
     from safefs.secrets.scope import Scope
     from safefs.secrets.secret import Secret
     from safefs.storage import Storage
@@ -66,6 +68,7 @@ __all__ = [
     "DiskPath",
     "EscapeError",
     "Explanation",
+    "ExportReport",
     "Grant",
     "InstallationKey",
     "InvalidPathError",
@@ -81,6 +84,7 @@ __all__ = [
     "PolicyError",
     "PreconditionError",
     "Progress",
+    "RedactionError",
     "Resync",
     "Root",
     "RootGone",
@@ -114,12 +118,14 @@ _LAZY = {
     "Disk": "safefs.disk",
     "DiskPath": "safefs.diskpath",
     "Explanation": "safefs.explanation",
-    "InstallationKey": "safefs.secrets.keys",
+    "ExportReport": "safefs.secrets.exportreport",
     "Grant": "safefs.secrets.grant",
+    "InstallationKey": "safefs.secrets.keys",
     "Lock": "safefs.drivers.locking",
     "PathStep": "safefs.explanation",
     "Policy": "safefs.policy",
     "Progress": "safefs.progress",
+    "RedactionError": "safefs.secrets.redaction",
     "Resync": "safefs.watch",
     "Root": "safefs.root",
     "RootGone": "safefs.watch",

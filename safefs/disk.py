@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from safefs.progress import Listener
     from safefs.report import TreeReport
     from safefs.root import BinaryMode, StrOrBytesPath, TextMode
+    from safefs.secrets.exportreport import ExportReport
     from safefs.watch import Change, Watcher
 
     AnyPath = StrOrBytesPath | DiskPath
@@ -1185,6 +1186,69 @@ class Disk:
             overwrite=overwrite,
             budget=budget,
             progress=progress,
+        )
+
+    # Exports
+
+    def export(
+        self,
+        destination: Disk | DiskPath | StrOrBytesPath,
+        path: AnyPath = "",
+        *,
+        redact: Iterable[str] = (),
+        keep: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        include: Iterable[str] = (),
+        env_files: Iterable[str] = (".env", ".env.*", "*.env"),
+        budget: Budget | None = None,
+        progress: Listener | None = None,
+        dry_run: bool = False,
+    ) -> ExportReport:
+        """Copy a tree to where others will see it, without what must not travel; a report.
+
+        ``destination`` is a Disk or a DiskPath, or, as for ``Disk(directory, create=True)``, a
+        directory of this machine: new, or empty. Where a new one is called as an archive is
+        (``.zip``, ``.tar.gz`` …), it is made one. All of it appears in the end, or nothing: what
+        stops an export leaves the destination as it was. This disk is only read. What an encrypted
+        disk holds is exported as plain text, unless the destination is an encrypted disk too.
+
+        env_files
+            Files of these names are environments. They are read by a parser and written anew
+            without the keys that ``redact`` names and, if given, without all that ``keep`` does
+            not: see ``safefs.secrets.redaction.redact_env``. Without both they are left out. One
+            that cannot be read for certain is ``RedactionError``, and nothing is exported. No
+            other file is looked into: what is secret in it travels.
+        exclude
+            Is left out, besides ``safefs.secrets.selection.LEFT_OUT``: ``.git``, keys, and where
+            tools keep their passwords. ``include`` takes back some of the latter. A pattern
+            without a slash is of a name, one with a slash of a path from the top, one that ends in
+            a slash of directories alone; case tells nothing apart.
+
+        A link is never followed; it is copied as a link where what it leads to is exported too,
+        and is left out otherwise. What is no file, directory or link is left out. Another name of
+        a file that is left out, or is an environment, is treated as that one. Permissions are kept
+        less the umask and set-id bits, and the times of files; owners, extended attributes and
+        holes are not.
+
+        ``FileExistsError`` or ENOTEMPTY where something is at the destination, EINVAL where it lies
+        in what is exported, ESTALE for what is replaced meanwhile, ``ImportError`` without
+        ``safefs[crypto]`` where there is an environment. ``budget`` and ``progress``: see
+        ``copy_tree``. ``dry_run`` changes nothing and tells the same, but for what only the
+        destination's own rules refuse.
+        """
+        from safefs.secrets.exporting import export
+
+        return export(
+            End(self._driver, self._path(path)),
+            destination,
+            redact=redact,
+            keep=keep,
+            exclude=exclude,
+            include=include,
+            env_files=env_files,
+            budget=budget,
+            progress=progress,
+            dry_run=dry_run,
         )
 
     # How a path comes in

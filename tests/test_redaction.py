@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import re
 
 import pytest
 from hypothesis import assume, given
@@ -69,6 +70,9 @@ STOPS = {
     "a line separator": "NAME=x\u2028AWS_KEY=CANARY\n",
     "a vertical tab": "NAME=x\x0bAWS_KEY=CANARY\n",
     "a lone carriage return": "NAME=x\rAWS_KEY=CANARY\n",
+    "a key without quotes": f"X_SECRET={PEM}",
+    "a second line": "NAME=x\nCANARY\n",
+    "the end of a line in base64": "NAME=x\nCANARY==\n",
     "NUL": "NAME=x\0\nAWS_KEY=CANARY\n",
     "an assignment in a value": "RUN='AWS_KEY=CANARY ./run'\n",
     "a query": "URL=https://host/?id=1&client_secret=CANARY\n",
@@ -87,6 +91,51 @@ def test_what_cannot_be_read_for_certain_stops_all(case: str) -> None:
 def test_what_is_no_utf8_stops_all_and_says_where() -> None:
     with pytest.raises(RedactionError, match="line 3: this is no UTF-8"):
         redact_env(b"A=1\nB=2\nNAME=\xff\n")
+
+
+REMOVED = [
+    # the file, what is removed where AWS_* is: in full, by what it holds, by what it refers to
+    ("AWS_KEY=CANARY\nA=${AWS_KEY}\nB=x$A\nC=$B\nD=1\n", ["AWS_KEY", "A", "B", "C"]),
+    ("A=${aws_key:-x}\nB=${AWSX}\nC=$AWS\nD='$AWS_ID'\n", ["A", "D"]),
+    ("A=${#AWS_KEY}\nB=${!AWS_KEY}\nC=${X:-${AWS_KEY}}\nD=$$\n", ["A", "B", "C"]),
+    ("A=CANARY\nAWS_KEY=${A}\nB=CANARY2\nC=CANAR\n", ["A", "AWS_KEY", "B"]),
+    ("AWS_KEY=short\nA=short\n", ["AWS_KEY"]),  # which may well be a word
+]
+
+
+@pytest.mark.parametrize(("content", "removed"), REMOVED)
+def test_what_holds_or_refers_to_a_secret_goes_with_it(content: str, removed: list[str]) -> None:
+    assert list(redact_env(content.encode(), redact=["AWS_*"]).removed) == removed
+
+
+@pytest.mark.parametrize(
+    "end", ["\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+)
+def test_what_only_some_take_for_the_end_of_a_line_stops_an_allow_list_too(end: str) -> None:
+    with pytest.raises(RedactionError, match="line 2: it holds a character that some take"):
+        redact_env(f"A=1\nNAME=x{end}OTHER=CANARY\n".encode(), keep=["NAME"])
+
+
+def test_references_that_multiply_are_not_followed_for_ever() -> None:
+    lines = ["A0=xxxxxxxxxx", *(f"A{n}=" + f"${{A{n - 1}}}" * 10 for n in range(1, 12))]
+    with pytest.raises(RedactionError, match="line 7: its references make too much of it"):
+        redact_env("\n".join(lines).encode(), redact=["A11"])
+
+
+def test_no_frame_of_an_error_shows_what_was_read() -> None:
+    def attempt() -> RedactionError:
+        with pytest.raises(RedactionError) as caught:
+            redact_env(b"AWS_KEY=CANARY\nNAME='x\n", redact=["AWS_*"])
+        return caught.value
+
+    error: BaseException | None = attempt()
+    while error is not None:
+        frame = error.__traceback__
+        while frame is not None:
+            if frame.tb_frame.f_code.co_filename.endswith("secrets/redaction.py"):
+                assert "CANARY" not in repr(frame.tb_frame.f_locals)
+            frame = frame.tb_next
+        error = error.__context__
 
 
 def test_what_is_left_is_told_with_what_is_not() -> None:
@@ -133,7 +182,8 @@ def test_what_is_kept_means_what_it_meant(
         f"{before}{key}={_double(value) if double else _single(value)}\n"
         for key, value, double, before in marked
     )
-    assume(not any("=" in value for _, value, *_ in marked))  # which may look like an assignment
+    # Neither what may look like an assignment, nor what refers to another key.
+    assume(not any("=" in value or re.search(r"\$[^ $]", value) for _, value, *_ in marked))
     found = redact_env(content.encode(), redact=secrets)
     assert "CANARY" not in found.content.decode()
     left = [

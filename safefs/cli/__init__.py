@@ -7,7 +7,17 @@ import sys
 from typing import TYPE_CHECKING
 
 from safefs import __version__
-from safefs.cli import archives, changing, itself, keys, looking, sweeping, trees, watching
+from safefs.cli import (
+    archives,
+    changing,
+    exporting,
+    itself,
+    keys,
+    looking,
+    sweeping,
+    trees,
+    watching,
+)
 from safefs.cli.arguments import Parser, misread
 from safefs.cli.printing import (
     BROKEN_PIPE,
@@ -33,6 +43,7 @@ COMMANDS = (
     *looking.COMMANDS,
     *changing.COMMANDS,
     *archives.COMMANDS,
+    *exporting.COMMANDS,
     *sweeping.COMMANDS,
     *trees.COMMANDS,
     *watching.COMMANDS,

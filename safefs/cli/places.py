@@ -56,7 +56,7 @@ def opened_storage(arguments: argparse.Namespace, **options: Any) -> Iterator[St
 
 
 @contextmanager
-def naming(place: Place, other: Place | None = None) -> Iterator[None]:
+def naming(place: Place, other: Place | str | None = None) -> Iterator[None]:
     """An error that comes from a disk, or from between two, names its place.
 
     What is wrong with the folder of a disk names the folder, and stays as it is.

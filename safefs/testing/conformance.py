@@ -27,6 +27,7 @@ from safefs.disk import Disk
 from safefs.diskpath import DiskPath
 from safefs.drivers.base import Stat
 from safefs.drivers.locking import LockDirectory
+from safefs.drivers.memory import MemoryDriver
 from safefs.errors import (
     ArchiveError,
     BudgetError,
@@ -98,7 +99,14 @@ LISTS: dict[str, Call] = {
     "scoped": lambda disk, path: disk.scoped(path).close(),
     "watch": lambda disk, path: disk.watch(path, polling=True).stop(),
     "archive": lambda disk, path: disk.archive(path, io.BytesIO(), format="zip"),
+    "export": lambda disk, path: disk.export(_aside(), path),
 }
+
+
+def _aside() -> Disk:
+    return Disk._over(MemoryDriver())  # noqa: SLF001  (any other disk)
+
+
 WRITES: dict[str, Call] = {
     "put": lambda disk, path: disk.put(path, b"new"),
     "put durably": lambda disk, path: disk.put(path, b"new", durable=True),
@@ -1634,6 +1642,25 @@ class DiskConformance:
         paths = ("sub",) if act == "delete_directory" else ("sub", "new")
         report = getattr(writable, act)(*paths, progress=told.append)
         assert told[-1].entries == report.entries
+
+    def test_an_export_is_a_copy_without_what_is_secret(self, writable: Disk) -> None:
+        pytest.importorskip("dotenv")
+        writable.put("sub/.env", b"NAME=x\nAWS_KEY=secret\n")
+        writable.put("sub/server.pem", b"secret")
+        before = tree(writable)
+        with _aside() as out, _aside() as unpacked:
+            report = writable.export(out / "all", "sub", redact=["AWS_*"])
+            assert writable.export(out / "all.tar", "sub", redact=["AWS_*"]) == report
+            unpacked.extract(out / "all.tar")
+            for disk, top in ((out, "all/"), (unpacked, "")):
+                assert disk.get(f"{top}.env") == b"NAME=x\n"
+                assert disk.get(f"{top}deep/c.bin") == LAYOUT["sub/deep/c.bin"]
+                assert disk.missing(f"{top}server.pem")
+            assert report.bytes == sum(out.size(each) for each in out.all_files("all"))
+        assert tree(writable) == before
+        writable.export(writable / "new" / "er", "sub", redact=["AWS_*"])
+        assert writable.get("new/er/.env") == b"NAME=x\n"
+        assert writable.get("new/er/deep/c.bin") == LAYOUT["sub/deep/c.bin"]
 
     def test_a_mirror_is_like_its_source_and_is_made_once(self, writable: Disk) -> None:
         target = writable / "mirror" / "of"

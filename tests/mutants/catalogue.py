@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.mutants import (
     of_archives,
     of_disks,
+    of_exports,
     of_kernel,
     of_operations,
     of_sealing,
@@ -30,6 +31,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     *of_archives.ARCHIVES,
     *of_sealing.AGE,
     *of_sealing.KEYS,
+    *of_exports.EXPORTS,
     *of_watching.WATCHING,
 )
 
@@ -63,6 +65,9 @@ EVERYTHING = (
     "tests/test_age_keys.py",
     "tests/test_age_vectors.py",
     "tests/test_age_tampering.py",
+    "tests/test_redaction.py",
+    "tests/test_redaction_corpus.py",
+    "tests/test_export.py",
 )
 
 # Tests that ask for what the jail has taken away, and why. Those that need mounts, or devices, skip
