@@ -11,6 +11,7 @@ from tests.mutants import (
     of_kernel,
     of_operations,
     of_sealing,
+    of_secrets,
     of_watching,
 )
 
@@ -32,6 +33,8 @@ CATALOGUE: tuple[Mutant, ...] = (
     *of_sealing.AGE,
     *of_sealing.KEYS,
     *of_exports.EXPORTS,
+    *of_secrets.SECRETS,
+    *of_secrets.TOKENS,
     *of_watching.WATCHING,
 )
 

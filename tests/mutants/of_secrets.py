@@ -1,0 +1,190 @@
+"""Mutants of secrets, texts and tokens."""
+
+# ruff: noqa: E501  (lines of safefs, and names of tests, stand here in full)
+
+from __future__ import annotations
+
+from tests.mutants.mutant import mutant
+
+_ATTACK = "tests/test_tokens.py::test_no_other_token_is_taken[{}]".format
+_SHOWN = "tests/test_canary.py::test_no_error_shows_one_nor_what_its_frames_hold[{}]".format
+_TOKEN = "tests/test_canary.py::test_no_error_shows_a_token_or_its_key[{}]".format
+
+SECRETS = (
+    mutant(
+        "take any sealed file for any secret",
+        "two secrets can be swapped, and what was encrypted for elsewhere put in their place",
+        "safefs/secrets/sealing.py",
+        "    if not whole.reveal().startswith(_line(what)):\n",
+        "    if False:\n",
+        "tests/test_secrets.py::test_two_files_cannot_be_swapped[memory]",
+        "tests/test_secrets.py::test_a_secret_is_not_taken_for_a_text[memory]",
+    ),
+    mutant(
+        "compare the beginning of a name",
+        "the secret 'mai' is taken for the secret 'mail'",
+        "safefs/secrets/sealing.py",
+        '    return what.encode() + b"\\n"\n',
+        "    return what.encode()\n",
+        "tests/test_secrets.py::test_a_secret_is_an_age_file_that_begins_with_its_name[memory]",
+    ),
+    mutant(
+        "name files of secrets as they are called",
+        "a name leads to another file, and two names may be one where case says nothing",
+        "safefs/secrets/named.py",
+        "    return f\"{FOLDER}/{b32encode(raw).decode().rstrip('=').lower()}{_SUFFIX}\"\n",
+        '    return f"{FOLDER}/{name}{_SUFFIX}"\n',
+        "tests/test_secrets.py::test_each_name_is_another_secret[memory]",
+    ),
+    mutant(
+        "rewrap without the lock",
+        "a value that is set meanwhile is lost",
+        "safefs/secrets/named.py",
+        "        with self._disk().lock(_LOCK):  # or a value that is set meanwhile would be lost\n",
+        "        if True:\n",
+        "tests/test_secrets.py::test_rewrap_loses_nothing_that_is_set_meanwhile[local]",
+    ),
+    mutant(
+        "show a secret",
+        "it is in the first log that it meets",
+        "safefs/secrets/secret.py",
+        "        return _SHOWN\n\n    def __format__",
+        "        return repr(self.reveal())\n\n    def __format__",
+        "tests/test_canary.py::test_no_surface_shows_what_a_holder_holds[a secret-repr]",
+    ),
+    mutant(
+        "keep a value in the frame that refuses it",
+        "a traceback with its variables shows the secret",
+        "safefs/secrets/named.py",
+        "        del value  # a traceback may show what a frame holds\n",
+        "",
+        _SHOWN("secrets-too long"),
+        _SHOWN("secrets-a disk that is full"),
+    ),
+    mutant(
+        "raise with the frames of what failed",
+        "a traceback shows what was to be sealed, or the part that could be opened",
+        "safefs/secrets/frames.py",
+        "    failure.__traceback__ = failure.__context__ = failure.__cause__ = None\n",
+        "",
+        _SHOWN("secrets-sealed for nobody"),
+        _SHOWN("texts-changed in its second chunk"),
+    ),
+    mutant(
+        "keep a text in the frame that encrypts it",
+        "a traceback shows what was to be encrypted",
+        "safefs/storage.py",
+        "        kept = texts.kept(text)\n        del text  # a traceback may show what a frame holds\n",
+        "        kept = texts.kept(text)\n",
+        _SHOWN("texts-half a character"),
+    ),
+    mutant(
+        "leave a process dumpable",
+        "where a program takes the cores, a crash hands it all secrets",
+        "safefs/secrets/dumps.py",
+        "        answer = syscalls.make_undumpable()\n",
+        "        answer = 0\n",
+        "tests/test_canary.py::test_core_files_are_disabled_in_both_ways",
+    ),
+)
+TOKENS = (
+    mutant(
+        "take any header",
+        "a token names its key, or another type, and nobody asks",
+        "safefs/secrets/signing.py",
+        "    if header != _HEADER:\n",
+        "    if False:\n",
+        _ATTACK("a key id"),
+        _ATTACK("another type of token"),
+    ),
+    mutant(
+        "take any algorithm that the library knows",
+        "a token chooses how it is checked",
+        "safefs/secrets/signing.py",
+        '    if header.get("alg") != _ALGORITHM:\n',
+        '    if header.get("alg") == "none":\n',
+        _ATTACK("HS384 with the right key"),
+    ),
+    mutant(
+        "take the last of two members",
+        "two readers of one token understand two things",
+        "safefs/secrets/signing.py",
+        "    if len(found) != len(pairs):\n",
+        "    if False:\n",
+        _ATTACK("a claim twice"),
+    ),
+    mutant(
+        "take a token that lives for ever",
+        "what once was signed for too long is good for too long",
+        "safefs/secrets/tokens.py",
+        '    if not 0 < claims["exp"] - claims["iat"] < LIMIT:\n',
+        "    if False:\n",
+        _ATTACK("48 hours"),
+        _ATTACK("ten years"),
+    ),
+    mutant(
+        "issue a token for as long as is asked",
+        "it does not expire in less than 48 hours",
+        "safefs/secrets/tokens.py",
+        "    if not 1 <= ttl < LIMIT:  # NaN too\n",
+        "    if not 1 <= ttl:\n",
+        "tests/test_tokens.py::test_a_token_lives_for_less_than_48_hours[172800-ValueError]",
+    ),
+    mutant(
+        "take claims that are not ours",
+        "a claim that nobody here understands is passed over",
+        "safefs/secrets/tokens.py",
+        "    if set(claims) != _CLAIMS:\n",
+        "    if not set(claims) >= _CLAIMS:\n",
+        _ATTACK("one claim more"),
+    ),
+    mutant(
+        "take a token for any audience",
+        "who got a token for one door opens another with it",
+        "safefs/secrets/signing.py",
+        '        "verify_aud": audience is not None,\n',
+        '        "verify_aud": False,\n',
+        _ATTACK("another's audience"),
+    ),
+    mutant(
+        "compare paths as text",
+        "a scope of a/b allows a/bc",
+        "safefs/secrets/scope.py",
+        "disk == self.disk and names[: len(above)] == above\n",
+        'disk == self.disk and b"/".join(names).startswith(b"/".join(above))\n',
+        "tests/test_tokens.py::test_a_scope_is_of_whole_names[a/b-documents-a/bc-False]",
+    ),
+    mutant(
+        "let a path go up",
+        "a scope of a/b allows a/b/../c",
+        "safefs/secrets/scope.py",
+        '    if b".." in names:\n',
+        "    if False:\n",
+        "tests/test_tokens.py::test_a_scope_is_of_whole_names[a/b-documents-a/b/../c-False]",
+    ),
+    mutant(
+        "take a lost list for an empty one",
+        "who can lose the list brings back all that was revoked",
+        "safefs/secrets/tokens.py",
+        "        if ledger.generation != grant.generation or grant.id in ledger.revoked:\n",
+        "        if grant.id in ledger.revoked:\n",
+        "tests/test_tokens.py::test_with_a_lost_list_no_revoked_token_comes_back",
+        _ATTACK("another generation"),
+    ),
+    mutant(
+        "forget a revocation when its token expires",
+        "with the clock set back it is good again",
+        "safefs/secrets/revocations.py",
+        "        return self._replace(revoked=kept, forgotten=max([self.forgotten, *old]))\n",
+        "        return self._replace(revoked=kept)\n",
+        "tests/test_tokens.py::test_a_revocation_is_forgotten_when_it_says_nothing_more",
+    ),
+    mutant(
+        "keep a token in the frame that refuses it",
+        "a traceback shows a token that may be good elsewhere",
+        "safefs/storage.py",
+        "        kept = hidden_token(token)\n        del token  # a traceback may show what a frame holds\n",
+        "        kept = hidden_token(token)\n",
+        _TOKEN("another audience"),
+    ),
+)
