@@ -377,6 +377,27 @@ def test_what_fails_within_the_library_shows_neither(
     assert not traces_in(everything_shown_of(_caught(act)), traces)
 
 
+REDACTION: dict[str, str] = {
+    "no assignment": "nonsense",
+    "a quote that is open": "B='",
+    "NUL": "B=\0",
+    "another end of line": "B=\x0c",
+    "an assignment within": "B='x A_SECRET=1'",
+    "no name": "1B=2",
+}
+
+
+@pytest.mark.parametrize("line", REDACTION)
+def test_no_error_of_redaction_shows_what_it_read(env: Env, line: str) -> None:
+    def act() -> object:
+        return redact_env(
+            f"A_SECRET={env.secret()}\n{REDACTION[line]}\nC={env.secret()}\n".encode(),
+            redact=["*_SECRET"],
+        )
+
+    assert not traces_in(everything_shown_of(_caught(act)))
+
+
 def _fails_like_a_careless_one(value: str) -> None:
     raise ValueError("nothing of it in the words")
 
