@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/fsspec.md",
     "docs/locks.md",
     "docs/pathlib.md",
+    "docs/performance.md",
     "docs/policy.md",
     "docs/secrets.md",
     "docs/trees.md",
