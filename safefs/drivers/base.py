@@ -152,6 +152,7 @@ class Driver(Protocol):
     """
 
     _disk_name: str | None  # of the disk that stands on it, for those who report a refusal
+    encrypts: bool  # whether what is read here lies sealed below
     in_place: bool  # whether a file can be changed where it lies: opened in ``a`` and ``r+``
     locks: Locks | None  # its own, where it needs no place for them
 

@@ -65,6 +65,7 @@ class EncryptedDriver:
     ``allow_plain``: a file that is no age file is read as it is, instead of being refused.
     """
 
+    encrypts = True
     in_place = False
 
     def __init__(self, inner: Driver, key: Key, *, allow_plain: bool = False) -> None:

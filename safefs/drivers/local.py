@@ -48,6 +48,7 @@ class LocalDriver:
     """
 
     _disk_name: str | None = None
+    encrypts = False
     in_place = True
     locks: Locks | None = None
 

@@ -156,6 +156,7 @@ class MemoryDriver:
     """
 
     _disk_name: str | None = None
+    encrypts = False
     in_place = True
 
     def __init__(

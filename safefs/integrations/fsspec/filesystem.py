@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from safefs.audit import refused
 from safefs.errors import EscapeError, InvalidPathError, UnknownDiskError
 from safefs.integrations import registry
+from safefs.integrations.fsspec.caches import is_for_a_cache, refuse_caches
 from safefs.integrations.fsspec.infos import disk_info, is_a_directory
 from safefs.integrations.fsspec.looking import Met
 from safefs.integrations.fsspec.place import Place, text_of
@@ -87,6 +88,8 @@ class SafeFileSystem(Transfers):
         if isinstance(path, list):
             return [cls._strip_protocol(each) for each in path]
         text = text_of(path).removeprefix(_SCHEME)
+        if is_for_a_cache():
+            _refuse_a_cache(text)
         if text[-1:] != "/":
             return text
         bare = text.rstrip("/")
@@ -183,3 +186,12 @@ class SafeFileSystem(Transfers):
         except IsADirectoryError:
             return True
         return False
+
+
+def _refuse_a_cache(name: str) -> None:
+    """A cache asks for the name of a path before it opens a file of its own to write to."""
+    try:
+        disk = registry.find(name.partition("/")[0])
+    except (OSError, KeyError, ValueError):
+        return  # whatever it is, who comes for the file will be told
+    refuse_caches(disk._driver, name)  # noqa: SLF001  (the door goes to the driver itself)

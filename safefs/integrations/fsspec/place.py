@@ -12,6 +12,7 @@ from safefs.diskpath import DiskPath
 from safefs.drivers.base import is_absence
 from safefs.drivers.observed import teller
 from safefs.errors import EscapeError, InvalidPathError
+from safefs.integrations.fsspec.caches import refuse_caches
 from safefs.paths import RelPath
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Place:
         if "\0" in text:
             raise refused(InvalidPathError(name, "a path holds no NUL"))
         self.driver: Driver = disk._driver  # noqa: SLF001  (the door goes to the driver itself)
+        refuse_caches(self.driver, name)
         self.name = name
         self.rel = rel = RelPath.parse(text)
         rel.shown = name

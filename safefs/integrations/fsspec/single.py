@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from safefs.disk import Disk
 from safefs.errors import UnknownDiskError
 from safefs.integrations import registry
+from safefs.integrations.fsspec.caches import refuse_caches
 from safefs.integrations.fsspec.place import Place, text_of
 from safefs.integrations.fsspec.transfers import Transfers
 from safefs.paths import RelPath
@@ -47,6 +48,18 @@ def file_system_of(disk: Disk) -> DiskFileSystem:
     return found
 
 
+class _Protocol:
+    """The name of the protocol, which a cache asks for before it takes a file system."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, fs: DiskFileSystem | None, owner: type) -> str:
+        if fs is not None:
+            refuse_caches(fs.disk._driver, "/")  # noqa: SLF001  (the door goes to the driver itself)
+        return self._name
+
+
 class DiskFileSystem(Transfers):
     """One disk, and nothing else: its paths begin with ``/``, where the disk itself is.
 
@@ -56,11 +69,14 @@ class DiskFileSystem(Transfers):
 
     A pickle carries the name under which this very disk is registered, and its rights, never a
     descriptor. It is a ``TypeError`` where the disk is not registered, and is loaded only where
-    the same directory is registered by that name (else ``UnknownDiskError``), with the rights of
-    both ends and no more. ``to_json`` is a ``TypeError``.
+    the same directory is registered by that name, encrypted where it was (else
+    ``UnknownDiskError``), with the rights of both ends and no more. ``to_json`` is a ``TypeError``.
+
+    A cache of fsspec's over an encrypted disk, which would leave what it reads somewhere in plain,
+    is ``io.UnsupportedOperation``; here and under ``safefs://``.
     """
 
-    protocol = "safefs-disk"
+    protocol = _Protocol("safefs-disk")
     root_marker = "/"
     cachable = False  # fsspec tells instances apart by how their arguments print
 
@@ -100,7 +116,8 @@ class DiskFileSystem(Transfers):
                 "only the file system of a registered disk can be pickled, for it is found by its "
                 "name where it is loaded; see Storage.register"
             )
-        return _loaded, (name, _identity(self._disk), self._disk.policy)
+        encrypts = self._disk._driver.encrypts  # noqa: SLF001  (the door goes to the driver itself)
+        return _loaded, (name, _identity(self._disk), self._disk.policy, encrypts)
 
     def to_dict(self, **_: Any) -> NoReturn:
         """Refused: the name of a disk in JSON could be changed into another's."""
@@ -131,10 +148,16 @@ def _identity(disk: Disk) -> Identity:
     return disk._driver.stat(RelPath(b"", "/")).identity  # noqa: SLF001
 
 
-def _loaded(name: str, identity: Identity, policy: Policy) -> DiskFileSystem:
+def _loaded(
+    name: str,
+    identity: Identity,
+    policy: Policy,
+    encrypts: bool = False,  # noqa: FBT001, FBT002  (an argument of a pickle)
+) -> DiskFileSystem:
     """What a pickle stands for, in a process that has the same disk registered by that name."""
     disk = registry.find(name)
-    if identity is None or _identity(disk) != identity:
+    same = identity is not None and _identity(disk) == identity
+    if not same or disk._driver.encrypts is not encrypts:  # noqa: SLF001  (as above)
         raise UnknownDiskError(name, registry.names())
     if disk.policy.narrowed(policy) != disk.policy:
         disk = disk.with_policy(policy)

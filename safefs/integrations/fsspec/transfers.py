@@ -10,6 +10,7 @@ from fsspec.implementations.local import LocalFileSystem
 from safefs.disk import Disk
 from safefs.diskpath import DiskPath
 from safefs.errors import SameFileError
+from safefs.integrations.fsspec.caches import Lying
 from safefs.integrations.fsspec.changing import Changing
 from safefs.integrations.fsspec.pairs import pairs
 from safefs.integrations.fsspec.progress import counted
@@ -131,12 +132,13 @@ class Transfers(Changing):
         ``lpath`` as in ``get``. ``callback`` counts files, and its branches bytes.
         """
         side, lpath = _side(lpath)
-        found = pairs(side, lpath, self, rpath, recursive=recursive, maxdepth=maxdepth)
-        callback.set_size(len(found))
-        for one, other in found:
-            with callback.branched(one, other) as child:
-                self._put_file(side, one, other, child, options.get("mode", "overwrite"))
-            callback.relative_update()
+        with Lying(lpath):
+            found = pairs(side, lpath, self, rpath, recursive=recursive, maxdepth=maxdepth)
+            callback.set_size(len(found))
+            for one, other in found:
+                with callback.branched(one, other) as child:
+                    self._put_file(side, one, other, child, options.get("mode", "overwrite"))
+                callback.relative_update()
 
     def put_file(
         self,
@@ -148,7 +150,8 @@ class Transfers(Changing):
     ) -> None:
         """Copy one file, as ``put``; ``mode="create"`` only where there is none."""
         side, lpath = _side(lpath)
-        self._put_file(side, lpath, rpath, callback, mode)
+        with Lying(lpath):
+            self._put_file(side, lpath, rpath, callback, mode)
 
     def _put_file(
         self, side: AbstractFileSystem, lpath: str, rpath: str, callback: Any, mode: str
