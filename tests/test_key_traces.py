@@ -219,7 +219,11 @@ def test_what_a_keyring_says_of_a_key_goes_no_further(
     assert not traces_in(caplog.text)
 
 
-@pytest.mark.parametrize("text", [CANARY + "Q", f"{CANARY}\nx{CANARY}", f"x {CANARY}"])
+@pytest.mark.parametrize(
+    "text",
+    [CANARY + "Q", f"{CANARY}\nx{CANARY}", f"x {CANARY}"],
+    ids=["one letter more", "on two lines", "not at the beginning"],
+)
 def test_no_error_about_a_key_that_is_refused_shows_it(home: Path, text: str) -> None:
     with opened("file") as storage:
         with pytest.raises(ValueError) as caught:
