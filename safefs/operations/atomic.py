@@ -63,25 +63,33 @@ class Publication:
         self._replace = mode.raw[0] == "w" and not handle.policy.append_only
         flags = NEW & ~os.O_WRONLY | os.O_RDWR if "+" in mode.raw else NEW
         replaces = mode.raw[0] == "w"
-        with Blame(path), parent_of_file(handle, path, replaces=replaces) as parent:
-            self._name = parent.name
-            if existing_entry(parent) is not None and not self._replace:
-                raise parent.error(EEXIST)
-            kept = kept_mode(parent)
-            self.growth = draft_growth(handle, path.shown, parent.fd, parent.name)
-            self._directory = Synced(parent.fd, wanted=durable)
-            try:
-                self._dir_fd = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=parent.fd)
+        begun = False
+        try:
+            with Blame(path), parent_of_file(handle, path, replaces=replaces) as parent:
+                self._name = parent.name
+                if existing_entry(parent) is not None and not self._replace:
+                    raise parent.error(EEXIST)
+                kept = kept_mode(parent)
+                self.growth = draft_growth(handle, path.shown, parent.fd, parent.name)
+                self._directory = Synced(parent.fd, wanted=durable)
                 try:
-                    self.draft = Draft(
-                        self._dir_fd, kept, default=permissions, flags=flags, growth=self.growth
-                    )
+                    self._dir_fd = syscalls.open(b".", syscalls.DIRECTORY, dir_fd=parent.fd)
+                    try:
+                        self.draft = Draft(
+                            self._dir_fd, kept, default=permissions, flags=flags, growth=self.growth
+                        )
+                    except BaseException:
+                        syscalls.close(self._dir_fd)
+                        raise
                 except BaseException:
-                    syscalls.close(self._dir_fd)
+                    self._directory.close()
                     raise
-            except BaseException:
-                self._directory.close()
-                raise
+                begun = True
+        except BaseException:
+            if begun:  # what holds the parent open could not be closed, or not in peace
+                syscalls.close(self.draft.fd)
+                self.discard()
+            raise
 
     def publish(self) -> None:
         """Resolve the parent anew: a held one goes where its directory goes, even out."""
@@ -104,11 +112,13 @@ class Publication:
     def discard(self) -> None:
         """Drop what was not published; harmless after that, and in a fork of the writer."""
         dir_fd, self._dir_fd = self._dir_fd, -1
-        if dir_fd >= 0:
-            if syscalls.getpid() == self._writer:
-                self.draft.discard()
-            syscalls.close(dir_fd)
-        self._directory.close()
+        try:
+            if dir_fd >= 0:
+                if syscalls.getpid() == self._writer:
+                    self.draft.discard()
+                syscalls.close(dir_fd)
+        finally:
+            self._directory.close()
 
 
 class AtomicFile:
