@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 # Made through ctypes: these answer -errno, where all others raise.
 ANSWERING = frozenset(
-    {"openat2", "rename_noreplace", "rename_exchange", "fchmodat2", "utimensat", "clone"}
+    {
+        *("openat2", "rename_noreplace", "rename_exchange", "fchmodat2", "utimensat", "clone"),
+        "make_undumpable",
+    }
 )
 # These answer whether it could be done, and say no where it could not.
 YES_OR_NO = frozenset({"lock"})
