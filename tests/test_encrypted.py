@@ -6,6 +6,9 @@ import hashlib
 import io
 import os
 import pickle
+import threading
+import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +21,7 @@ from safefs.age import (
     decrypt_bytes,
     encrypt_bytes,
 )
+from safefs.age.stream import Chunks
 from safefs.disk import Disk
 from safefs.drivers.locking import LockDirectory
 from safefs.drivers.memory import MemoryDriver
@@ -362,6 +366,111 @@ def test_a_fork_does_not_write_on(tmp_path: Path, *, atomic: bool | None) -> Non
         if atomic is None:
             file.commit()
         assert disk.get("f") == b"1" * 2 * CHUNK + b"3"
+
+
+SOURCES: dict[str, Callable[[Disk, Iterator[bytes]], object]] = {
+    "put": lambda disk, chunks: disk.put("f", chunks),
+    "write_stream": lambda disk, chunks: disk.write_stream("f", chunks),
+    "extract": lambda disk, chunks: _planted(disk, chunks),
+}
+
+
+def _planted(disk: Disk, chunks: Iterator[bytes]) -> None:
+    """As a member of an archive is."""
+    with closing(disk._driver.bed(disk._path("d"), draft=True)) as bed:
+        bed.create(disk._path("f"), chunks, None, None, replace=False)
+
+
+@pytest.mark.parametrize("more", [b"2" * 2 * CHUNK, b""], ids=["goes on", "ends"])
+@pytest.mark.parametrize("door", SOURCES)
+def test_a_fork_within_the_content_seals_nothing(tmp_path: Path, door: str, more: bytes) -> None:
+    top, sealed = os.getpid(), tmp_path / "sealed"
+    seal = Chunks.seal
+
+    def watched(self: Chunks, number: int, data: Any, *, last: bool) -> bytes:
+        with sealed.open("a") as told:
+            told.write(f"{number} {last}\n")
+        return seal(self, number, data, last=last)
+
+    def content() -> Iterator[bytes]:
+        yield b"1" * CHUNK
+        yield b"1"
+        if (child := os.fork()) == 0:
+            yield from [more] if more else []
+            return
+        told.append(os.waitpid(child, 0)[1])
+        yield b"3" * 2 * CHUNK
+
+    told: list[int] = []
+    with (
+        Disk(tmp_path / "disk", create=True) as plain,
+        plain.encrypted(IDENTITY) as disk,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setattr(Chunks, "seal", watched)
+        try:
+            SOURCES[door](disk, content())
+        except ValueError as error:
+            if os.getpid() != top:
+                os._exit(0 if "another process" in str(error) else 3)
+        except OSError:
+            pass  # the fork has thrown away what it took for its own
+        finally:
+            if os.getpid() != top:
+                os._exit(4)
+    assert told == [0]
+    lines = sealed.read_text().splitlines()
+    assert len(lines) == len(set(lines)) > 1
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_threads_write_one_after_the_other(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch, *, atomic: bool
+) -> None:
+    """Also without a buffer, or two chunks would have one nonce."""
+    taken: list[int] = []
+    seal = Chunks.seal
+
+    def slow(self: Chunks, number: int, data: Any, *, last: bool) -> bytes:
+        taken.append(number)
+        time.sleep(0.001)
+        return seal(self, number, data, last=last)
+
+    monkeypatch.setattr(Chunks, "seal", slow)
+    with disk.open("f", "wb", 0, atomic=atomic) as file:
+
+        def write(letter: bytes) -> None:
+            for _ in range(8):
+                file.write(letter * CHUNK)
+
+        threads = [threading.Thread(target=write, args=(each,)) for each in (b"1", b"2")]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    assert taken == list(range(16))
+    found = disk.get("f")
+    assert sorted(found[at : at + CHUNK][:1] for at in range(0, len(found), CHUNK)) == (
+        [b"1"] * 8 + [b"2"] * 8
+    )
+    assert all(len(set(found[at : at + CHUNK])) == 1 for at in range(0, len(found), CHUNK))
+
+
+def test_who_writes_already_does_not_write_in_between() -> None:
+    """As a signal handler would: it is no other thread."""
+    from safefs.drivers.sealed import SealingRaw
+
+    class Target:
+        def write(self, data: bytes) -> int:
+            if told:
+                raw.write(b"2")
+            return len(data)
+
+    told: list[int] = []
+    raw = SealingRaw(Target(), IDENTITY)
+    told.append(1)
+    with pytest.raises(RuntimeError, match="reentrant"):
+        raw.write(b"1" * 2 * CHUNK)
 
 
 def test_a_draft_that_is_dropped_leaves_nothing(plain: Disk, disk: Disk) -> None:

@@ -90,6 +90,8 @@ class SealingWriter:
     What was written is a file once ``close`` has returned: until then, and when a ``with`` ends by
     an exception, it lacks its last chunk, and is refused by whoever reads it. So is what
     ``destination`` did not take in full: the writer is closed then. ``destination`` is left open.
+    It is for one thread at a time, and for one process: two that write, or a fork of it, would seal
+    two chunks under one nonce, which gives both away.
     """
 
     def __init__(self, destination: Writable, recipients: Iterable[Recipient]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from errno import ENOTSUP
+from threading import Lock, RLock, get_ident
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from safefs.age.reading import SealedReader
@@ -87,6 +88,39 @@ def raw_of(file: BinaryIO) -> io.RawIOBase:
     return cast("io.RawIOBase", cast("io.BufferedReader", file).raw)
 
 
+class _Turns:
+    """One thread at a time, of the process that made it.
+
+    ValueError in a fork, RuntimeError for whoever has his turn already, as a signal handler may:
+    he would wait for himself.
+    """
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._lock = Lock()
+        self._whose: int | None = None
+
+    @property
+    def are_here(self) -> bool:
+        """Whether this is the process."""
+        return os.getpid() == self._process
+
+    def check(self) -> None:
+        if not self.are_here:
+            raise ValueError("this file was begun in another process, which alone may write to it")
+
+    def __enter__(self) -> None:
+        self.check()  # first: in a fork the lock may be that of a thread which is not there
+        if self._whose == get_ident():
+            raise RuntimeError("reentrant call: this file is being written by the same thread")
+        self._lock.acquire()
+        self._whose = get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self._whose = None
+        self._lock.release()
+
+
 # Reading
 
 
@@ -102,6 +136,8 @@ class OpenedRaw(io.RawIOBase):
         """Closes ``inner`` when it is closed itself, and not where this raises."""
         self.inner = inner
         self._told = Told(path)
+        # Without a buffer nothing else keeps two threads from moving one position.
+        self._turn = RLock()
         with self._told:
             self._reader = SealedReader(cast("Any", raw_of(inner)), [key])
 
@@ -120,14 +156,14 @@ class OpenedRaw(io.RawIOBase):
         self._check_open()
         view = memoryview(buffer).cast("B")
         wanted = len(view)
-        with self._told:
+        with self._turn, self._told:
             found = self._reader.read1(wanted) if wanted <= CHUNK else self._reader.read(wanted)
         view[: len(found)] = found
         return len(found)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         self._check_open()
-        with self._told:
+        with self._turn, self._told:
             return self._reader.seek(offset, whence)
 
     def tell(self) -> int:
@@ -172,7 +208,8 @@ class SealingRaw(io.RawIOBase):
 
     ``finish`` seals the last chunk, without which nobody takes it for whole; ``close`` does so too,
     unless it was abandoned. A fork of the writer has its key and its place, and would seal another
-    chunk under the same nonce: it may not write, which is ValueError.
+    chunk under the same nonce: it may not write, which is ValueError. Threads write one after the
+    other, for the same reason.
     """
 
     mode = "wb"
@@ -180,7 +217,7 @@ class SealingRaw(io.RawIOBase):
     def __init__(self, target: Any, key: Key, *, close: Callable[[], object] | None = None) -> None:
         """``close`` is called when this is closed, which finishes it then."""
         self._writer = SealingWriter(target, [key.recipient])
-        self._process = os.getpid()
+        self._turns = _Turns()
         self._close = close
         self._position = 0
 
@@ -188,10 +225,10 @@ class SealingRaw(io.RawIOBase):
         return True
 
     def write(self, data: ReadableBuffer, /) -> int:
-        self._check_process()
-        written = self._writer.write(memoryview(data))
-        self._position += written
-        return written
+        with self._turns:
+            written = self._writer.write(memoryview(data))
+            self._position += written
+            return written
 
     def tell(self) -> int:
         return self._position
@@ -206,8 +243,8 @@ class SealingRaw(io.RawIOBase):
         raise io.UnsupportedOperation(_ONWARDS)
 
     def finish(self) -> None:
-        self._check_process()
-        self._writer.close()
+        with self._turns:
+            self._writer.close()
 
     def abandon(self) -> None:
         self._writer.abandon()
@@ -219,14 +256,10 @@ class SealingRaw(io.RawIOBase):
         if self._close is None:
             return
         try:
-            if os.getpid() == self._process:
-                self._writer.close()
+            if self._turns.are_here:
+                self.finish()
         finally:
             self._close()
-
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise ValueError("this file was begun in another process, which alone may write to it")
 
 
 def sealing(inner: BinaryIO, key: Key) -> BinaryIO:
@@ -241,15 +274,20 @@ def sealing(inner: BinaryIO, key: Key) -> BinaryIO:
 
 
 def sealed_chunks(chunks: Iterable[ReadableBuffer], key: Key) -> Iterator[bytes]:
-    """Content sealed as it comes; nothing is asked for, and nothing made, before the first is."""
-    pieces = _Pieces()
+    """Content sealed as it comes; nothing is asked for, and nothing made, before the first is.
+
+    ValueError in a fork, which ``chunks`` may make: it would seal another chunk under one nonce.
+    """
+    pieces, turns = _Pieces(), _Turns()
     writer = SealingWriter(pieces, [key.recipient])
     for chunk in chunks:
         view = memoryview(chunk).cast("B")
         for at in range(0, len(view), _PIECE):
+            turns.check()
             whole = isinstance(chunk, bytes) and len(view) <= _PIECE
             writer.write(chunk if whole else view[at : at + _PIECE])  # type: ignore[arg-type]
             yield from pieces.taken()
+    turns.check()
     writer.close()
     yield from pieces.taken()
 
