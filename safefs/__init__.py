@@ -18,6 +18,8 @@ from safefs.errors import (
     InvalidPathError,
     KeyFileError,
     KeyUnavailableError,
+    LockdownUnavailable,
+    LockedDownError,
     LockTimeoutError,
     LockUnavailableError,
     MissingFolderError,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from safefs.drivers.base import Stat
     from safefs.drivers.locking import Lock
     from safefs.explanation import Explanation, PathStep
+    from safefs.lockdown.report import LockdownReport
     from safefs.policy import Policy
     from safefs.progress import Progress
     from safefs.report import Step, TreeReport
@@ -77,6 +80,9 @@ __all__ = [
     "Lock",
     "LockTimeoutError",
     "LockUnavailableError",
+    "LockdownReport",
+    "LockdownUnavailable",
+    "LockedDownError",
     "MissingFolderError",
     "MissingSecretError",
     "PathStep",
@@ -122,6 +128,7 @@ _LAZY = {
     "Grant": "safefs.secrets.grant",
     "InstallationKey": "safefs.secrets.keys",
     "Lock": "safefs.drivers.locking",
+    "LockdownReport": "safefs.lockdown.report",
     "PathStep": "safefs.explanation",
     "Policy": "safefs.policy",
     "Progress": "safefs.progress",

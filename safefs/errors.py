@@ -21,6 +21,8 @@ Exception
     ├── KeyUnavailableError   LookupError      the key of an installation is not to be had
     │   └── WrongPassphraseError  LookupError  what was given is not its passphrase
     ├── TokenError            PermissionError  a token that is not to be taken
+    ├── LockdownUnavailable   OSError          this system cannot lock down as it was asked to
+    ├── LockedDownError       PermissionError  a disk that was left out when this process was
     └── ConfigError           ValueError       safefs.toml, or an argument of Storage, is wrong
 
 Whatever else the operating system raises passes through unchanged: an ``OSError`` with its errno,
@@ -32,7 +34,7 @@ Every error survives ``pickle`` and ``copy`` with equal attributes.
 from __future__ import annotations
 
 import os
-from errno import E2BIG, EACCES, ECANCELED, EINVAL, ENOENT, ENOLCK, ETIMEDOUT, EXDEV
+from errno import E2BIG, EACCES, ECANCELED, EINVAL, ENOENT, ENOLCK, ENOTSUP, ETIMEDOUT, EXDEV
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -378,3 +380,29 @@ class TokenError(SafefsError, PermissionError):
         OSError.__init__(self, EACCES, f"the token is refused ({reason}): {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class LockdownUnavailable(SafefsError, OSError):  # noqa: N818  (what is the case, as BrokenPipe)
+    """A process cannot be locked down here as it was asked to, and nothing of it was done.
+
+    Unless ``reason`` says so: that no program gains rights any more may have been set by then.
+    errno is ENOTSUP.
+    """
+
+    _fields = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        OSError.__init__(self, ENOTSUP, f"no lock-down: {reason}")
+        self.reason = reason
+
+
+class LockedDownError(SafefsError, PermissionError):
+    """This process was locked down, and ``disk`` left out of it. errno is EACCES."""
+
+    _fields = ("disk",)
+
+    def __init__(self, disk: str) -> None:
+        OSError.__init__(
+            self, EACCES, f"the disk {disk!r} was left out when this process was locked down"
+        )
+        self.disk = disk

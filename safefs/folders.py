@@ -528,6 +528,26 @@ def _remove(parent: Root, root: Root, name: str, maker: int) -> None:
             parent.rmdir(name)
         except FileNotFoundError:
             pass  # a cleaner of temporary files came first
+        except PermissionError:
+            if not _only_empties:
+                raise
+
+
+_only_empties = False
+
+
+def only_empty() -> None:
+    """From here on the directories themselves stay, empty, where they cannot be removed.
+
+    For a process that has given up the right to: it was locked down.
+    """
+    global _only_empties
+    _only_empties = True
+
+
+def use_for_temporary_files(directory: str) -> None:
+    """Have ``tempfile`` make its files there from now on, in this process and those it starts."""
+    tempfile.tempdir = os.environ["TMPDIR"] = directory
 
 
 def _empty(root: Root) -> None:

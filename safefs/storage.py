@@ -14,7 +14,7 @@ from safefs.drivers.local import LocalDriver
 from safefs.drivers.locking import FOLDER as LOCKS
 from safefs.drivers.locking import LockDirectory
 from safefs.drivers.observed import check_hook
-from safefs.errors import ConfigError, MissingFolderError, UnknownDiskError
+from safefs.errors import ConfigError, LockedDownError, MissingFolderError, UnknownDiskError
 from safefs.folders import HOME, PRIVATE, STATE, TEMP, TemporaryFolder, places
 from safefs.policy import Policy
 from safefs.root import Root
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from safefs.drivers.observed import OnAccess
     from safefs.folders import Place
     from safefs.integrations.registry import Registration
+    from safefs.lockdown.report import LockdownReport
     from safefs.secrets.grant import Grant
     from safefs.secrets.holder import Holder
     from safefs.secrets.keys import InstallationKey, KeySource
@@ -136,6 +137,7 @@ class Storage:
         self._locks = locks
         self._slots = dict(slots)
         self._closed = False
+        self._left_out: frozenset[str] = frozenset()
         self._registers = False
         self._own = own
         self._keys = keys
@@ -158,8 +160,11 @@ class Storage:
         """The disk of this name, opened now if it was not; each time the same object.
 
         Raises ``UnknownDiskError``; ``MissingFolderError`` and ``UnsafeFolderError`` for its
-        folder; ``ValueError`` when the Storage is closed.
+        folder; ``ValueError`` when the Storage is closed; ``LockedDownError`` where this process
+        was locked down without it.
         """
+        if name in self._left_out:
+            raise LockedDownError(name)
         return self._slot(name).get()
 
     def __getitem__(self, name: str) -> Disk:
@@ -387,6 +392,49 @@ class Storage:
         from safefs.secrets.tokens import Tokens
 
         return Tokens(self, self._own.get)
+
+    # What the kernel sees to
+
+    def lockdown(
+        self,
+        *,
+        disks: Iterable[str] | None = None,
+        network: Literal["deny", "allow"] | Iterable[int] = "deny",
+        extra_read: Iterable[Directory] = (),
+        extra_write: Iterable[Directory] = (),
+        execute: Iterable[Directory] = (),
+        strict: bool = True,
+    ) -> LockdownReport:
+        """From here on this process, and all it starts, can open nothing but these disks. For good.
+
+        ``disks``: by name; None for those that are open. Each is left the rights of its policy as
+        far as Linux (Landlock) has words for them, every other one is closed, and asking for it is
+        ``LockedDownError``. Left beside them are what Python needs to go on, to be read; the folder
+        of the state, for locks and secrets; ``temp``, which ``tempfile`` uses from now on; and
+        ``extra_read``, ``extra_write`` (which is also read) and ``execute`` (programs, or
+        directories of them, beside which the loader). ``network``: TCP, to be refused, allowed, or
+        left on these ports. The report tells all of it, and what is not refused: ``stat`` and
+        ``chmod`` among it, UDP, sockets with a name, and what is open already.
+
+        ``LockdownUnavailable`` where it cannot be done, and then nothing is locked: without
+        Landlock, on a kernel that would leave files or TCP open, and where other threads run that
+        would stay free. With ``strict=False`` what can be done is done, and the report says what
+        could not. ``FileNotFoundError`` for a path that is not there; ``ValueError`` for a disk
+        that is closed, and for a word that ``network`` does not have.
+        """
+        from safefs.lockdown.locking import lock_down
+
+        return lock_down(self, disks, network, extra_read, extra_write, execute, strict=strict)
+
+    def is_open(self, name: str) -> bool:
+        """Whether the disk of this name has been opened; opens nothing."""
+        return self._slot(name).opened is not None
+
+    def _leave_out(self, names: Iterable[str]) -> None:
+        """Close these disks, and give them out no more."""
+        self._left_out |= frozenset(names)
+        for name in self._left_out:
+            self._slots[name].close()
 
     def close(self) -> None:
         """Close what was opened here, remove ``temp``, unregister. May be called twice."""

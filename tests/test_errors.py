@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from errno import E2BIG, EACCES, ECANCELED, EINVAL, ENOENT, ENOLCK, ETIMEDOUT
+from errno import E2BIG, EACCES, ECANCELED, EINVAL, ENOENT, ENOLCK, ENOTSUP, ETIMEDOUT
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +18,8 @@ from safefs.errors import (
     InvalidPathError,
     KeyFileError,
     KeyUnavailableError,
+    LockdownUnavailable,
+    LockedDownError,
     LockTimeoutError,
     LockUnavailableError,
     MissingFolderError,
@@ -54,6 +56,8 @@ _ALL: list[SafefsError] = [
     PreconditionError(b"a", "*", None),
     LockTimeoutError("import", 0.5),
     LockUnavailableError("lock()"),
+    LockdownUnavailable("the kernel has no Landlock"),
+    LockedDownError("music"),
     UnknownDiskError("musik", ("music", "videos")),
     UnknownDiskError("musik", ()),
     MissingFolderError("music", "/home/a/Music"),
@@ -82,6 +86,8 @@ _KINDS: dict[type[SafefsError], tuple[type[BaseException], int | None]] = {
     PreconditionError: (OSError, ECANCELED),
     LockTimeoutError: (TimeoutError, ETIMEDOUT),
     LockUnavailableError: (OSError, ENOLCK),
+    LockdownUnavailable: (OSError, ENOTSUP),
+    LockedDownError: (PermissionError, EACCES),
     UnknownDiskError: (KeyError, None),
     MissingFolderError: (FileNotFoundError, ENOENT),
     UnsafeFolderError: (PermissionError, EACCES),

@@ -80,10 +80,11 @@ class LockDirectory:
 
     def take(self, key: str, *, shared: bool, timeout: float | None) -> Taken | None:
         path = RelPath(key.encode(), key)
-        handle = self._opened()._handle  # noqa: SLF001  (held here and nowhere else)
+        handle = self.opened()._handle  # noqa: SLF001  (held here and nowhere else)
         return locks.take(handle, path, shared=shared, timeout=timeout)
 
-    def _opened(self) -> Root:
+    def opened(self) -> Root:
+        """The directory itself, opened now where it was not; this object closes it."""
         with self._guard:
             if self._root is None:
                 self._root = self._opener()

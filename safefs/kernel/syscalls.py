@@ -282,3 +282,76 @@ def make_undumpable() -> int:
     nothing = ctypes.c_ulong(0)
     answer = _libc.prctl(_PR_SET_DUMPABLE, nothing, nothing, nothing, nothing)
     return 0 if answer == 0 else _failed()
+
+
+# Landlock (landlock(7)). One number each on every architecture that has them.
+_SYS_LANDLOCK_CREATE_RULESET = 444 + _ALPHA
+_SYS_LANDLOCK_ADD_RULE = 445 + _ALPHA
+_SYS_LANDLOCK_RESTRICT_SELF = 446 + _ALPHA
+_LANDLOCK_VERSION = 1  # a flag of landlock_create_ruleset(2)
+_LANDLOCK_PATH_BENEATH, _LANDLOCK_NET_PORT = 1, 2  # kinds of rules
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+class _RulesetAttr(ctypes.Structure):
+    """struct landlock_ruleset_attr, as it is since ABI 6."""
+
+    _fields_ = (
+        ("handled_access_fs", ctypes.c_uint64),
+        ("handled_access_net", ctypes.c_uint64),
+        ("scoped", ctypes.c_uint64),
+    )
+
+
+class _NetPortAttr(ctypes.Structure):
+    """struct landlock_net_port_attr."""
+
+    _fields_ = (("allowed_access", ctypes.c_uint64), ("port", ctypes.c_uint64))
+
+
+def _called(answer: int) -> int:
+    return answer if answer >= 0 else _failed()
+
+
+def landlock_abi() -> int:
+    """The version of Landlock that the kernel has, or -errno: ENOSYS, or EOPNOTSUPP where off."""
+    if not LINUX:
+        return -ENOSYS
+    nothing = ctypes.c_size_t(0)
+    return _called(_syscall(_SYS_LANDLOCK_CREATE_RULESET, None, nothing, _LANDLOCK_VERSION))
+
+
+def landlock_create_ruleset(fs: int, net: int, scoped: int) -> int:
+    """A new ruleset that handles these rights: a descriptor, close-on-exec, or -errno.
+
+    What an older kernel has no field for is not handed to it while that is 0.
+    """
+    fields = 3 if scoped else 2 if net else 1
+    attr, size = _RulesetAttr(fs, net, scoped), ctypes.c_size_t(8 * fields)
+    return _called(_syscall(_SYS_LANDLOCK_CREATE_RULESET, _byref(attr), size, 0))
+
+
+def landlock_allow_beneath(ruleset: int, access: int, fd: int) -> int:
+    """Allow this on a file, or beneath a directory, that is open (O_PATH will do): 0, or -errno."""
+    # struct landlock_path_beneath_attr is packed, which Structure spells differently by version.
+    attr = access.to_bytes(8, sys.byteorder) + fd.to_bytes(4, sys.byteorder)
+    return _called(_syscall(_SYS_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_PATH_BENEATH, attr, 0))
+
+
+def landlock_allow_port(ruleset: int, access: int, port: int) -> int:
+    """Allow this on a port: 0, or -errno."""
+    attr = _byref(_NetPortAttr(access, port))
+    return _called(_syscall(_SYS_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_NET_PORT, attr, 0))
+
+
+def landlock_restrict_self(ruleset: int, flags: int) -> int:
+    """From here on this thread, and all it starts, has what the ruleset allows: 0, or -errno."""
+    return _called(_syscall(_SYS_LANDLOCK_RESTRICT_SELF, ruleset, flags))
+
+
+def set_no_new_privs() -> int:
+    """prctl(2): no exec gives this thread, or what it starts, rights it lacks: 0, or -errno."""
+    if not LINUX:
+        return -ENOSYS
+    one, nothing = ctypes.c_ulong(1), ctypes.c_ulong(0)
+    return _called(_libc.prctl(_PR_SET_NO_NEW_PRIVS, one, nothing, nothing, nothing))

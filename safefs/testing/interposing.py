@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 ANSWERING = frozenset(
     {
         *("openat2", "rename_noreplace", "rename_exchange", "fchmodat2", "utimensat", "clone"),
-        "make_undumpable",
+        *("make_undumpable", "set_no_new_privs", "landlock_abi", "landlock_create_ruleset"),
+        *("landlock_allow_beneath", "landlock_allow_port", "landlock_restrict_self"),
     }
 )
 # These answer whether it could be done, and say no where it could not.
