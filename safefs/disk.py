@@ -220,6 +220,8 @@ class Disk:
         self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_revoked"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         named = f" {self._name!r}" if self._name is not None else ""
         if self._closed:
             how = "revoked" if self._revoked else "closed"

@@ -60,6 +60,8 @@ class DiskPath:
         return type(self)(self._disk, self._driver, pure)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_pure"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         disk = self._driver if self._disk.name is None else self._disk.name
         return f"DiskPath({self.as_posix()!r}, disk={disk!r})"
 

@@ -66,6 +66,8 @@ class RelPath:
         return path
 
     def __repr__(self) -> str:
+        if not hasattr(self, "shown"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         return f"RelPath({self.shown!r})"
 
     def __eq__(self, other: object) -> bool:

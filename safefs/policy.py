@@ -218,6 +218,8 @@ class Policy:
         return hash(self._values())
 
     def __repr__(self) -> str:
+        if not all(hasattr(self, field) for field in _FIELDS):
+            return "<Policy>"  # half made, as a traceback may show it
         fields = (f"{field}={getattr(self, field)!r}" for field in _FIELDS)
         return f"Policy({', '.join(fields)})"
 

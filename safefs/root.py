@@ -156,6 +156,8 @@ class Root:
         self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_handle"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         return "<Root closed>" if self.closed else f"<Root fd={self.fileno()} {self.policy!r}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:

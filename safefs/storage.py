@@ -360,7 +360,8 @@ class Storage:
     ) -> Grant:
         """What a token says, which was issued here for this audience and is good now.
 
-        With ``verb`` and ``disk``, and ``path``: and which allows that. ``TokenError`` for anything
+        With ``verb`` and ``disk``, and ``path``: and which allows that; ``TypeError`` for some of
+        them without the others. ``TokenError`` for anything
         else, with a ``reason`` and without the token; also for what is no str. There is no leeway:
         a clock that was set back finds tokens of the future, which are refused, and what had
         expired good again, unless it was revoked.

@@ -34,6 +34,8 @@ class Frozen:
         return hash(self._values())
 
     def __repr__(self) -> str:
+        if not all(hasattr(self, field) for field in self.__slots__):
+            return f"<{type(self).__name__}>"  # half made, as a traceback may show it
         fields = (f"{field}={getattr(self, field)!r}" for field in self.__slots__)
         return f"{type(self).__name__}({', '.join(fields)})"
 

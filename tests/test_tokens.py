@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -299,6 +300,10 @@ def test_a_token_is_for_its_scope(storage: Storage) -> None:
     for half in ({"verb": "read"}, {"disk": "documents"}):
         with pytest.raises(TypeError, match="with both"):
             storage.verify_token(token, **half)
+    alone: list[Any] = ["a/b", b"a/b", Path("elsewhere")]
+    for each in alone:  # it would be taken for what was asked
+        with pytest.raises(TypeError, match="with a verb"):
+            storage.verify_token(token, path=each)
 
 
 def test_what_is_no_scope_or_no_disk_is_told_when_it_is_issued(storage: Storage) -> None:

@@ -74,6 +74,8 @@ class EncryptedDriver:
         self._allow_plain = allow_plain
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_allow_plain"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         plain = ", allow_plain=True" if self._allow_plain else ""
         return f"EncryptedDriver({self._inner!r}{plain})"
 

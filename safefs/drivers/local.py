@@ -78,6 +78,8 @@ class LocalDriver:
         return cls(Root(directory, policy=policy), where=os.fsdecode(directory))
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_root"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         return f"LocalDriver({self._root if self._where is None else self._where!r})"
 
     @property

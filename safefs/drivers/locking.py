@@ -221,6 +221,8 @@ class Lock:
         self.release()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_taken"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         shared = " shared" * self.shared
         return f"<Lock {self.name!r}{shared}{' held' * self.held}>"
 

@@ -55,7 +55,9 @@ class UnmeasuredStat(Stat):
         return hash(self._facts())
 
     def __repr__(self) -> str:
-        return f"<a {self.kind} whose size is not known: {self._why}>"  # type: ignore[attr-defined]
+        if not hasattr(self, "_why"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
+        return f"<a {self.kind} whose size is not known: {self._why}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         plain = Stat(self.kind, self.stored or 0, self.mtime_ns, self.mode, self.identity)

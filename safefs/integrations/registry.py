@@ -71,6 +71,8 @@ class Registration:
         self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "names"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         names = ", ".join(f"safefs://{name}" for name in self.names)
         return f"<Registration of {self._storage.app!r}{' closed' * self.closed}: {names}>"
 

@@ -160,6 +160,8 @@ class Entry:
         return S_ISLNK(self._stat.st_mode)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "path"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         return f"<Entry {self.path!r}>"
 
 

@@ -67,6 +67,8 @@ class Tokens:
     ) -> Grant:
         if (verb is None) is not (disk is None):
             raise TypeError("a scope is asked for with both, a verb and a disk")
+        if verb is None and path != "":
+            raise TypeError("a path is asked for with a verb and a disk")
         grant = self._grant(token, audience=self._audience(audience))
         self._refuse_revoked(grant)
         if verb is not None and disk is not None and not grant.scope.allows(verb, disk, path):

@@ -155,6 +155,8 @@ class Watcher:
         self.stop()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_path"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         state = " stopped" if self.stopped else ""
         return f"<{type(self).__name__} {self._path!r} {self.mode}{state}>"
 

@@ -107,6 +107,8 @@ class DiskFileSystem(Transfers):
         return hash(self._fs_token)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_disk"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         return f"<{type(self).__name__} of {self._disk!r}>"
 
     def __reduce__(self) -> tuple[Callable[..., DiskFileSystem], tuple[object, ...]]:
