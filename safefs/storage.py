@@ -227,18 +227,22 @@ class Storage:
         return self._key_holder().exported()
 
     def import_key(
-        self, exported: Hidden | str | bytes, *, replace: bool = False
+        self, exported: Hidden | str | bytes, *, replace: bool = False, give_up: bool = False
     ) -> InstallationKey:
         """Make an exported key that of this installation.
 
-        ``FileExistsError`` where it has another one, unless ``replace``: that is kept then for what
-        was sealed with it; if it is not to be had any more, it is given up. ``ValueError`` for what
-        is no exported key.
+        ``FileExistsError`` where it has another one, unless ``replace``: that is kept then, as are
+        those before it, for what was sealed with it. Where they cannot be read, as with a wrong
+        passphrase or a keyring that does not answer, it is the error of ``key``, and nothing is
+        changed, unless ``give_up``: then what they sealed can be opened no more. A file that
+        was given up stays beside the new one. One that is gone is brought back by itself.
+        ``ValueError`` for what is no exported key.
         """
-        holder = self._key_holder()
-        text = holder.hidden(exported)
+        from safefs.secrets import texts
+
+        text = texts.exported(exported)
         del exported  # a traceback may show what a frame holds
-        return holder.adopt(text, replace=replace)
+        return self._key_holder().adopt(text, replace=replace, give_up=give_up)
 
     def _key_holder(self) -> Holder:
         """Made when it is first asked for; of threads that come at once all get one."""
@@ -247,6 +251,8 @@ class Storage:
         holder = self._holder
         if holder is None:
             holder = self._holder = self.__dict__.setdefault("_made", self._new_holder())
+        if self._closed:  # meanwhile, and who closed it may have found no holder yet
+            holder.close()
         return holder
 
     def _new_holder(self) -> Holder:

@@ -182,7 +182,24 @@ def test_import_reads_a_pipe_and_says_where_to_keep_it(
     assert made("passphrase") == str(given.recipient)
 
 
+def test_import_gives_up_a_key_that_cannot_be_read_only_when_it_is_told_to(
+    sh: Shell, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made("passphrase")
+    given = X25519Identity.generate()
+    (home / "x").write_text(given.reveal())
+    (home / "x").chmod(0o600)
+    with monkeypatch.context() as patch:
+        patch.setattr("getpass.getpass", lambda prompt: "mistyped")
+        assert "the passphrase is wrong" in fails(sh, "import", "x", "--yes")
+        assert names_in(home) == FILES["passphrase"]
+        key(sh, "import", "x", "--yes", "--give-up-old-key")
+    assert len(names_in(home)) == 3
+    assert "the passphrase is wrong" in fails(sh, "export", "y", "--yes")
+
+
 MISUSED = [
+    ["rotate", "--give-up-old-key"],
     ["rotate", "x"],
     ["show-source", "x"],
     ["export"],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from safefs import KeyUnavailableError, Storage
+from safefs import KeyUnavailableError, Storage, WrongKeyError
 from safefs.age import X25519Identity, decrypt_bytes, encrypt_bytes
 from safefs.secrets import keyrings
 from tests.installations import APP, FILES, REAL, Backend, named, names_in, offer
@@ -173,9 +173,10 @@ def test_a_key_whose_keyring_is_gone_is_given_up_for_an_imported_one_when_that_i
     offer(monkeypatch, Keyring())  # type: ignore[no-untyped-call]
     given = X25519Identity.generate()
     with Storage(APP) as storage:
-        with pytest.raises(FileExistsError):
-            storage.import_key(given.reveal())
-        assert storage.import_key(given.reveal(), replace=True).source == "file"
+        for replace in (False, True):
+            with pytest.raises(KeyUnavailableError):
+                storage.import_key(given.reveal(), replace=replace)
+        assert storage.import_key(given.reveal(), give_up=True).source == "file"
     assert source_of() == "file"
 
 
@@ -281,6 +282,49 @@ def test_a_rotation_that_the_keyring_refuses_changes_nothing(
         with pytest.raises(KeyUnavailableError, match=r"\(keyring\): PasswordSetError"):
             storage.rotate_key()
         assert storage.key.recipient == recipient
+
+
+class Once(Backend):
+    """Does not answer the first time."""
+
+    asked = 0
+
+    def get_password(self, service: str, account: str) -> str | None:
+        self.asked += 1
+        if self.asked == 1:
+            raise RuntimeError("locked")
+        return super().get_password(service, account)
+
+
+def test_the_same_key_again_when_the_keyring_does_not_answer_loses_none_before_it(
+    keyring: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = X25519Identity.generate().reveal()
+    with Storage(APP) as storage:
+        sealed = encrypt_bytes(b"a", [storage.key.recipient])
+        storage.import_key(given, replace=True)
+    for replace in (False, True):
+        offer(monkeypatch, named(REAL, Once)(keyring.place))
+        with Storage(APP) as storage, pytest.raises(KeyUnavailableError, match="locked"):
+            storage.import_key(given, replace=replace)
+    with Storage(APP) as storage:
+        assert decrypt_bytes(sealed, [storage.key]) == b"a"
+
+
+def test_what_is_sealed_for_another_is_so_also_when_the_keyring_is_gone_meanwhile(
+    keyring: Backend, no_keyring: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from keyring.backends.fail import Keyring
+
+    offer(monkeypatch, keyring)
+    foreign = encrypt_bytes(b"a", [X25519Identity.generate().recipient])
+    with Storage(APP) as storage:
+        key = storage.key
+        with Storage(APP) as other:
+            other.rotate_key()
+        offer(monkeypatch, Keyring())  # type: ignore[no-untyped-call]
+        with pytest.raises(WrongKeyError):
+            decrypt_bytes(foreign, [key])
 
 
 class Late(Backend):

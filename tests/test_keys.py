@@ -521,26 +521,104 @@ def test_what_was_exported_brings_back_a_key_that_is_gone(home: Path) -> None:
         recipient, exported = storage.key.recipient, storage.export_key()
     (keys_of(home) / KEY).unlink()
     with opened() as storage:
-        with pytest.raises(FileExistsError):
-            storage.import_key(X25519Identity.generate().reveal())
+        for replace in (False, True):
+            with pytest.raises(KeyUnavailableError, match="it is gone from"):
+                storage.import_key(X25519Identity.generate().reveal(), replace=replace)
         assert storage.import_key(exported).recipient == recipient
     assert first_run() == str(recipient)
 
 
-def test_a_key_that_is_gone_is_given_up_only_when_that_is_meant(home: Path) -> None:
+def test_a_key_that_cannot_be_read_is_given_up_only_when_that_is_meant(home: Path) -> None:
     first_run("passphrase")
     given = X25519Identity.generate()
-    ask = Answers("forgotten", "forgotten")
-    with opened("passphrase", passphrase=ask) as storage:
-        with pytest.raises(FileExistsError):
-            storage.import_key(given.reveal())
-        with pytest.raises(WrongPassphraseError):
-            _ = storage.key
+    with opened("passphrase", passphrase=lambda _: "forgotten") as storage:
+        for replace in (False, True):
+            with pytest.raises(WrongPassphraseError):
+                storage.import_key(given.reveal(), replace=replace)
+    before = (keys_of(home) / SEALED).read_bytes()
     ask = Answers("forgotten", "new", "new")
     with opened("passphrase", passphrase=ask) as storage:
-        assert storage.import_key(given.reveal(), replace=True).recipient == given.recipient
+        assert storage.import_key(given.reveal(), give_up=True).recipient == given.recipient
     with opened("passphrase", passphrase=Answers("new")) as storage:
         assert storage.key.recipient == given.recipient
+    (beside,) = names_in(home) - FILES["passphrase"]
+    assert beside.startswith(f"{SEALED}.given-up-")
+    assert (keys_of(home) / beside).read_bytes() == before
+
+
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("remembered", [True, False])
+def test_the_same_key_again_with_a_mistyped_passphrase_loses_none_before_it(
+    home: Path, remembered: bool, replace: bool
+) -> None:
+    given = X25519Identity.generate().reveal()
+    with opened("passphrase") as storage:
+        sealed = encrypt_bytes(b"a", [storage.key.recipient])
+        storage.import_key(given, replace=True)
+    if not remembered:
+        (keys_of(home) / RECORD).unlink()
+    before = (keys_of(home) / SEALED).read_bytes()
+    with (
+        opened("passphrase", passphrase=lambda _: "mistyped") as storage,
+        pytest.raises(WrongPassphraseError),
+    ):
+        storage.import_key(given, replace=replace)
+    assert (keys_of(home) / SEALED).read_bytes() == before
+    with opened("passphrase") as storage:
+        assert decrypt_bytes(sealed, [storage.key]) == b"a"
+
+
+def test_a_word_to_give_up_gives_up_nothing_that_can_be_read(home: Path) -> None:
+    given = X25519Identity.generate()
+    with opened("file") as storage:
+        sealed = encrypt_bytes(b"a", [storage.key.recipient])
+        assert storage.import_key(given.reveal(), give_up=True).recipient == given.recipient
+        assert decrypt_bytes(sealed, [storage.key]) == b"a"
+    assert names_in(home) == FILES["file"]
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_file_that_is_no_key_is_kept_beside_the_imported_one(
+    home: Path, remembered: bool
+) -> None:
+    first_run()
+    (keys_of(home) / KEY).write_text("half a k")
+    if not remembered:
+        (keys_of(home) / RECORD).unlink()
+    given = X25519Identity.generate()
+    with opened() as storage:
+        with pytest.raises(KeyUnavailableError, match="is no key of safefs"):
+            storage.import_key(given.reveal(), replace=True)
+        storage.import_key(given.reveal(), give_up=True)
+    (beside,) = names_in(home) - FILES["file"]
+    assert (keys_of(home) / beside).read_text() == "half a k"
+    assert first_run() == str(given.recipient)
+
+
+def test_a_closed_storage_imports_nothing_and_shows_nothing_of_it() -> None:
+    given = X25519Identity.generate().reveal()
+    with opened("file") as storage:
+        pass
+    with pytest.raises(ValueError, match="closed") as caught:
+        storage.import_key(given)
+    held = [frame.frame.f_locals for frame in caught.traceback[1:]]
+    assert held
+    assert given not in str(held)
+
+
+def test_a_storage_that_is_closed_while_a_thread_asks_gives_no_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage = opened("file")
+    make = storage._new_holder
+
+    def late() -> Any:
+        storage.close()
+        return make()
+
+    monkeypatch.setattr(storage, "_new_holder", late)
+    with pytest.raises(ValueError, match="closed"):
+        _ = storage.key
 
 
 @pytest.mark.parametrize("text", ["", "x", "age1", b"\xff", 3])

@@ -48,6 +48,8 @@ def _misused(arguments: argparse.Namespace) -> str:
         return f"key {action} takes {'a file' if action in _WITH_FILE else 'no file'}"
     if arguments.source is not None and action != "import":
         return "--source goes with key import"
+    if arguments.give_up_old_key and action != "import":
+        return "--give-up-old-key goes with key import"
     return ""
 
 
@@ -87,9 +89,18 @@ def _import(storage: Storage, arguments: argparse.Namespace) -> None:
     _refuse_read_only(arguments)
     text = _read(arguments.file)
     kept = _remembered(storage)
-    instead = f", instead of {kept.recipient}, which goes on opening what it sealed" if kept else ""
+    give_up = arguments.give_up_old_key
+    instead = f", instead of {kept.recipient}{_AFTER[give_up]}" if kept else ""
     _confirm(arguments, f"This becomes the key of {storage.app}{instead}.")
-    _say_recipient(str(storage.import_key(text, replace=True).recipient), arguments)
+    key = storage.import_key(text, replace=True, give_up=give_up)
+    _say_recipient(str(key.recipient), arguments)
+
+
+# What becomes of the old key, by whether it may be given up.
+_AFTER = {
+    False: ", which goes on opening what it sealed",
+    True: ". If that cannot be read, what it sealed is opened no more",
+}
 
 
 _ACTIONS = {
@@ -201,6 +212,11 @@ def _add(parser: argparse.ArgumentParser) -> None:
     flag("action", metavar="ACTION", choices=tuple(_ACTIONS), help=", ".join(_ACTIONS))
     flag("file", metavar="FILE", nargs="?", help="for export and import; - is a pipe")
     flag("--yes", action="store_true", help="go on without asking first")
+    flag(
+        "--give-up-old-key",
+        action="store_true",
+        help="with import: do without the key there is, if it cannot be read",
+    )
     flag(
         "--source",
         choices=("keyring", "file", "passphrase"),

@@ -66,7 +66,9 @@ class Holder(Unpickled, ABC):
         """All keys as text, as ``age`` reads it."""
 
     @abstractmethod
-    def adopt(self, text: Hidden, *, replace: bool = False) -> InstallationKey:
+    def adopt(
+        self, text: Hidden, *, replace: bool = False, give_up: bool = False
+    ) -> InstallationKey:
         """Make an exported key that of this installation; see ``Storage.import_key``."""
 
     @abstractmethod
@@ -94,15 +96,6 @@ class Holder(Unpickled, ABC):
         """Whether the key has become another since it was found, and is that now."""
         return False
 
-    @staticmethod
-    def hidden(text: Hidden | str | bytes) -> Hidden:
-        """As it is handed on; what is neither is no key."""
-        if isinstance(text, str):
-            text = text.encode("utf-8", "replace")
-        if isinstance(text, bytes):
-            text = Hidden(text)
-        return text if isinstance(text, Hidden) else Hidden(b"")
-
 
 class HolderInMemory(Holder):
     """Of a fake Storage: a key of its own that nothing is left of."""
@@ -125,10 +118,12 @@ class HolderInMemory(Holder):
     def exported(self) -> Hidden:
         return text_of(self._there())
 
-    def adopt(self, text: Hidden, *, replace: bool = False) -> InstallationKey:
+    def adopt(
+        self, text: Hidden, *, replace: bool = False, give_up: bool = False
+    ) -> InstallationKey:
         given = imported(text)
         with self._guard:
-            refuse_unless(replace or not self._kept or is_present(given, self._kept))
+            refuse_unless(replace or give_up or not self._kept or is_present(given, self._kept))
             return self._keep(joined(given, self._kept))
 
     def _there(self) -> Identities:
@@ -174,7 +169,7 @@ def refuse_unless(allowed: bool) -> None:  # noqa: FBT001  (its only word)
     if not allowed:
         raise FileExistsError(
             "this installation has a key: replace=True makes the imported one its key, and keeps "
-            "the other for what was sealed with it, if it is to be had"
+            "the other for what was sealed with it"
         )
 
 

@@ -13,12 +13,12 @@ nobody the key yet, and the next one finds it and goes on.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from safefs.age.hidden import Hidden
 from safefs.age.x25519 import X25519Identity
 from safefs.drivers.locking import Lock
-from safefs.errors import KeyFileError, KeyUnavailableError, SafefsError, WrongPassphraseError
+from safefs.errors import KeyFileError, KeyUnavailableError, SafefsError, SealedFileError
 from safefs.secrets import keyrings, record
 from safefs.secrets.holder import Holder, imported, is_present, joined, refuse_unless, rotated
 from safefs.secrets.keyfile import KeyFolder
@@ -38,10 +38,25 @@ if TYPE_CHECKING:
     from safefs.secrets.keys import InstallationKey, KeySource
     from safefs.secrets.stores import Ask, Store
 
+
 RECORD = "source.json"
 _LOCK = "installation-key"
 # Seconds: whoever holds the lock may wait for an answer of the keyring, and then for another.
 _PATIENCE = 3 * keyrings.USE
+
+
+class Words(NamedTuple):
+    """What may become of a key that is there: see ``Storage.import_key``."""
+
+    replace: bool = False
+    give_up: bool = False
+
+    @property
+    def any(self) -> bool:
+        return self.replace or self.give_up
+
+
+_NO_WORDS = Words()
 
 
 class Installation(Holder):
@@ -114,13 +129,16 @@ class Installation(Holder):
             kept, store = self._kept(folder)
             return text_of(_load(store, kept))
 
-    def adopt(self, text: Hidden, *, replace: bool = False) -> InstallationKey:
+    def adopt(
+        self, text: Hidden, *, replace: bool = False, give_up: bool = False
+    ) -> InstallationKey:
         """Make an exported key that of this installation; see ``Storage.import_key``."""
-        given = imported(text)
+        given, words = imported(text), Words(replace, give_up)
         with self._changing() as folder:
-            if self._record(folder) is None:
-                return self._become(*self._begin(folder, given, replace=replace))
-            return self._become(*self._adopt(folder, given, replace=replace))
+            kept = self._record(folder)
+            if kept is None:
+                return self._become(*self._begin(folder, given, words))
+            return self._become(*self._adopt(folder, kept, given, words))
 
     # Finding it, and making it at the first run
 
@@ -139,7 +157,8 @@ class Installation(Holder):
     def _again(self) -> bool:
         """It costs a look at what is remembered; a passphrase is not asked for once more.
 
-        A folder that cannot be looked at any more, as after a lock-down, says nothing new.
+        A folder that cannot be looked at any more, as after a lock-down, says nothing new; nor does
+        a key that is out of reach by now: what was asked goes by the keys that are held.
         """
         try:
             kept = self.remembered()
@@ -150,11 +169,15 @@ class Installation(Holder):
                 return False
             if kept.recipient == str(self._key.recipient):
                 return False
-            self._become(*self._find())
+            try:
+                found = self._find()
+            except (SafefsError, OSError):
+                return False
+            self._become(*found)
             return True
 
     def _begin(
-        self, folder: KeyFolder, given: Identities = (), *, replace: bool = False
+        self, folder: KeyFolder, given: Identities = (), words: Words = _NO_WORDS
     ) -> tuple[Identities, KeySource]:
         """Keep this key, or a new one, in the first place that takes it; and remember which.
 
@@ -167,7 +190,7 @@ class Installation(Holder):
                 reason = store
                 continue
             try:
-                identities = _settled(store, given, replace=replace)
+                identities = _settled(store, given, words)
             except (NoKeyringError, KeyFileError) as error:
                 reason = self._passed_over(store, error)
                 continue
@@ -245,20 +268,19 @@ class Installation(Holder):
     # Changing it
 
     def _adopt(
-        self, folder: KeyFolder, given: Identities, *, replace: bool
+        self, folder: KeyFolder, kept: Record, given: Identities, words: Words
     ) -> tuple[Identities, Source]:
         try:
-            kept, store = self._kept(folder)
+            store = self._store_of(folder, kept)
         except KeyUnavailableError:
-            refuse_unless(replace)
-            return self._begin(folder, given, replace=True)
-        try:
-            before = _load(store, kept)
-        except KeyUnavailableError as error:
-            known = kept.recipient in {str(each.recipient) for each in given}
-            refuse_unless(replace or known)
-            before = () if isinstance(error, WrongPassphraseError) else _what_is_there(store)
-        refuse_unless(replace or not before or is_present(given, before))
+            if not words.give_up:
+                raise
+            folder.keep_beside(RECORD)
+            return self._begin(folder, given, words)
+        before = _readable(store, words, kept)
+        if not words.give_up and not _holds(given, kept):
+            _refuse_missing(store, kept, before)
+        refuse_unless(words.any or not before or is_present(given, before))
         return self._save(folder, kept, store, joined(given, before))
 
     def _save(
@@ -305,43 +327,59 @@ class Installation(Holder):
 def _load(store: Store, kept: Record) -> Identities:
     """The key that is remembered, and no other."""
     try:
-        found = store.load()
+        identities = _there(store)
     except NoKeyringError as error:
         raise _gone(kept, str(error)) from None
-    if found is None:
+    _refuse_missing(store, kept, identities)
+    return identities
+
+
+def _refuse_missing(store: Store, kept: Record, identities: Identities) -> None:
+    if not identities:
         raise _gone(kept, f"it is gone from {store.where}")
-    identities = _identities(store, found)
-    if kept.recipient not in {str(each.recipient) for each in identities}:
+    if not _holds(identities, kept):
         raise _gone(kept, f"in {store.where} is another one than {kept.recipient}")
-    return identities
 
 
-def _settled(store: Store, given: Identities, *, replace: bool) -> Identities:
+def _holds(identities: Identities, kept: Record) -> bool:
+    return kept.recipient in {str(each.recipient) for each in identities}
+
+
+def _settled(store: Store, given: Identities, words: Words) -> Identities:
     """What this place holds from now on."""
-    found = store.load()
-    if found is None:
-        made: Identities = given or [X25519Identity.generate()]
-        store.save(text_of(made), replace=False)
-        return made
-    there = _identities(store, found)
-    if not given or is_present(given, there):
+    there = _readable(store, words)
+    if there and (not given or is_present(given, there)):
         return there
-    refuse_unless(replace)
-    identities = joined(given, there)
-    store.save(text_of(identities), replace=True)
+    refuse_unless(words.any or not there)
+    identities = joined(given or [X25519Identity.generate()], there)
+    store.save(text_of(identities), replace=words.any)
     return identities
 
 
-def _what_is_there(store: Store) -> Identities:
-    """Keys that are not those that are remembered, so that they are retired and not lost."""
+def _readable(store: Store, words: Words, kept: Record | None = None) -> Identities:
+    """What is there, whether it is what is remembered or not; so that nothing of it is lost.
+
+    What cannot be read is an error; or none, and kept beside, if it is to be given up.
+    """
     try:
-        found = store.load()
-    except (NoKeyringError, KeyUnavailableError):
+        return _there(store)
+    except NoKeyringError as error:
+        if kept is None:
+            raise
+        if not words.give_up:
+            raise _gone(kept, str(error)) from None
+    except (KeyUnavailableError, SealedFileError):
+        if not words.give_up:
+            raise
+    store.keep_beside()
+    return ()
+
+
+def _there(store: Store) -> Identities:
+    """All that is there; nothing where there is none."""
+    text = store.load()
+    if text is None:
         return ()
-    return () if found is None else _identities(store, found)
-
-
-def _identities(store: Store, text: Hidden) -> Identities:
     found = identities_of(text)
     if found is None:
         raise KeyUnavailableError(store.source, f"what is in {store.where} is no key of safefs")
@@ -350,7 +388,9 @@ def _identities(store: Store, text: Hidden) -> Identities:
 
 def _gone(kept: Record, reason: str) -> KeyUnavailableError:
     return KeyUnavailableError(
-        kept.source, f"{reason}; no other is made. If it was exported, import it"
+        kept.source,
+        f"{reason}; no other is made. If it was exported, import it; another one takes its place "
+        "by import_key(..., give_up=True) alone",
     )
 
 

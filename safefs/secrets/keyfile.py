@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from secrets import token_hex
 from stat import S_IMODE, S_IRWXG, S_IRWXO, S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
 
@@ -141,6 +142,10 @@ class KeyFolder:
         except OSError as error:
             error.filename = self.path(name)
             raise
+
+    def keep_beside(self, name: str) -> None:
+        """Give what bears this name another one too, which nothing here ever takes again."""
+        self._root.link(name, f"{name}.given-up-{token_hex(4)}")
 
     def remove(self, name: str) -> None:
         self._root.unlink(name)

@@ -49,6 +49,9 @@ class Store(Protocol):
     def save(self, text: Hidden, *, replace: bool) -> None:
         """Keep this, instead of what is there; FileExistsError unless ``replace``."""
 
+    def keep_beside(self) -> None:
+        """Have what is there, and cannot be read, outlive the next ``save``."""
+
 
 class FileStore:
     """``installation.key``, 0600."""
@@ -74,6 +77,9 @@ class FileStore:
             self._folder.remove(KEY_FILE)
             raise
 
+    def keep_beside(self) -> None:
+        self._folder.keep_beside(KEY_FILE)
+
 
 class KeyringStore:
     """An entry of a real keyring."""
@@ -91,6 +97,9 @@ class KeyringStore:
         if not replace and self.keyring.get() is not None:
             raise FileExistsError
         self.keyring.set(text)
+
+    def keep_beside(self) -> None:
+        pass
 
 
 class PassphraseStore:
@@ -132,6 +141,9 @@ class PassphraseStore:
         sealed = BytesIO()
         encrypt(BytesIO(text.reveal()), sealed, [recipient])
         self._folder.write(SEALED_FILE, Hidden(sealed.getvalue()), replace=replace)
+
+    def keep_beside(self) -> None:
+        self._folder.keep_beside(SEALED_FILE)
 
     def _new(self) -> Hidden:
         given = self._answer(f"New passphrase for the key of {self._app}: ")

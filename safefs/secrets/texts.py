@@ -30,6 +30,15 @@ def kept(text: object) -> Kept:
     return hidden_of(text)
 
 
+def exported(text: object) -> Hidden:
+    """A text of keys, for what follows; what is none is no key."""
+    if isinstance(text, str):
+        text = text.encode("utf-8", "replace")
+    if isinstance(text, bytes):
+        text = Hidden(text)
+    return text if isinstance(text, Hidden) else Hidden(b"")
+
+
 def encrypted(text: Kept, key: Key) -> str:
     if not isinstance(text, Hidden):
         raise text
