@@ -47,6 +47,8 @@ def _make(_: Ground) -> dict[str, Subject]:
 def _start(code: str) -> str:
     """What it prints, which is nothing. What is imported comes from where ours does."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # What was compiled is kept, as it is wherever a library is installed.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
