@@ -162,8 +162,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Remember what failed: its traceback keeps its frames alive, with all they hold open."""
     report = yield
-    if call.excinfo is not None and report.failed:
-        item.session.stash[_failed] = True
+    if call.excinfo is not None:
+        if report.failed:
+            item.session.stash[_failed] = True
+        item.stash[_failed] = True  # as it should, perhaps
     return report
 
 
@@ -223,7 +225,7 @@ def _no_descriptor_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if isinstance(request.node, pytest.Function):
         request.node.funcargs.clear()
-    if not request.session.stash.get(_failed, False):
+    if not any(each.stash.get(_failed, False) for each in (request.session, request.node)):
         _assert_same_descriptors(before)
 
 
