@@ -130,11 +130,19 @@ def test_redact_env_prints_what_may_be_seen(
         "kept": ["APP_NAME"],
         "removed": ["AWS_KEY"],
         "comments": 1,
+        "unused": [],
         "content": "APP_NAME='My Shop'\n",
     }
     assert sh("redact-env", file, "--redact", "AWS_*", "-o", "shown.env") == ""
     assert (tmp_path / "shown.env").read_text() == "APP_NAME='My Shop'\n"
     assert (app / ".env").read_text() == ENV
+
+
+def test_redact_env_says_which_pattern_is_of_no_key(
+    app: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["redact-env", str(app / ".env"), "--redact", "AWS_*", "--redact", "X"]) == 0
+    assert capsys.readouterr() == ("APP_NAME='My Shop'\n", "safefs: 'X': no key is called so\n")
 
 
 def test_redact_env_never_writes_over_what_it_reads(sh: Shell, app: Path, tmp_path: Path) -> None:
@@ -151,6 +159,9 @@ def test_redact_env_says_what_is_wrong_on_one_line(
 ) -> None:
     file = str(app / ".env")
     assert "--redact" in sh.fails("redact-env", file)
+    for pattern in ("", "A_KEY,B", "*_KEY "):
+        assert "matches no name" in sh.fails("redact-env", file, "--redact", pattern)
+        assert "matches no name" in sh.fails("export", "documents:app", "o", "--redact", pattern)
     assert sh.fails("redact-env", "none", "--redact", "A") == "none: No such file or directory"
     assert "no-folder/x" in sh.fails("redact-env", file, "--redact", "A", "-o", "no-folder/x")
     (tmp_path / "bad").write_text("A=1\n= CANARY\n")

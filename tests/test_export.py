@@ -169,6 +169,23 @@ def test_what_is_removed_of_one_environment_is_in_no_other(disk: Disk, app: Path
     assert [each.removed for each in report.rewritten] == [("AWS_KEY", "DSN"), ("OTHER", "REF")]
 
 
+def test_what_a_secret_refers_to_in_another_environment_goes(disk: Disk, app: Path) -> None:
+    (app / ".env").write_text("AWS_KEY=${OTHER}\nA=1\n")
+    (app / "src" / "test.env").write_text("OTHER=CANARY-1\nGOOD=1\n")
+    disk.export(app.parent / "out", redact=["AWS_*"])
+    assert (app.parent / "out" / "src" / "test.env").read_bytes() == b"GOOD=1\n"
+    assert (app.parent / "out" / ".env").read_bytes() == b"A=1\n"
+
+
+def test_a_pattern_of_no_key_is_told(disk: Disk, app: Path) -> None:
+    report = disk.export(app.parent / "out", redact=["AWS_*", "*_SECRET"])
+    assert report.unused == ("*_SECRET",)
+    assert report.as_json()["unused"] == ["*_SECRET"]
+    assert str(report).endswith("\nunused     *_SECRET: no key is called so")
+    with nothing_done(app.parent), pytest.raises(ValueError, match="'A,B' in redact matches no"):
+        disk.export(app.parent / "again", redact=["A,B"])
+
+
 def test_another_name_of_a_file_does_not_carry_it_out(disk: Disk, app: Path) -> None:
     os.link(app / ".env", app / "src" / "defaults")
     os.link(app / "server.pem", app / "a.txt")

@@ -6,6 +6,7 @@ import copy
 import io
 import pickle
 import re
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -114,6 +115,106 @@ def test_what_holds_or_refers_to_a_secret_goes_with_it(content: str, removed: li
 def test_what_only_some_take_for_the_end_of_a_line_stops_an_allow_list_too(end: str) -> None:
     with pytest.raises(RedactionError, match="line 2: it holds a character that some take"):
         redact_env(f"A=1\nNAME=x{end}OTHER=CANARY\n".encode(), keep=["NAME"])
+
+
+FOREIGN = [
+    "export NAME=1 TOKEN=CANARY\n",
+    "NAME=1; TOKEN=CANARY\n",
+    "NAME=1;TOKEN=CANARY\n",
+    "NAME=1&&TOKEN=CANARY\n",
+    "NAME=1 TOKEN+=CANARY\n",
+    "NAME=1 TOKEN[0]=CANARY\n",
+    'NAME="x\nTOKEN=CANARY"\n',
+    "NAME='tis\nTOKEN=CANARY\nB=dogs'\n",
+    "NAME='x\n\t\"TOKEN\" = CANARY'\n",
+]
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+def test_an_allow_list_lets_no_other_key_through_within_a_value(content: str) -> None:
+    with pytest.raises(RedactionError, match=r"line 1: .* a key that is not kept"):
+        redact_env(content.encode(), keep=["NAME"])
+
+
+PLAIN = [
+    # what is no other key, and goes on being kept
+    ("NAME=https://host/?id=1&token=2\n", ["NAME"]),
+    ("NAME='base64: QUJDREVGRw=='\n", ["NAME"]),
+    ("NAME='QUJDREVG\nQUJD=\n'\n", ["NAME"]),
+    ("NAME='1 B=2'\n", ["NAME", "b"]),
+    ("NAME=a=b\n", ["NAME"]),
+    ("NAME=a 'quoted' word\n", ["NAME"]),
+    ("NAME=${HOST:-x}(1)\n", ["NAME"]),
+]
+
+
+@pytest.mark.parametrize(("content", "keep"), PLAIN)
+def test_a_value_that_holds_no_other_key_is_kept(content: str, keep: list[str]) -> None:
+    assert redact_env(content.encode(), keep=keep).kept == ("NAME",)
+
+
+def test_an_empty_key_behind_a_removed_one_is_no_end_of_it_as_keys_are_called() -> None:
+    digest = "0123456789abcdef" * 4
+    for before in ("word", digest, '"' + "MIIEabc0" * 8 + '"', "x y", "MIIEabc0" * 7 + "$"):
+        assert redact_env(f"A_SECRET={before}\nDEBUG=\n".encode(), redact=["*_SECRET"]).kept
+    long = f"A_SECRET={'MIIEabc0' * 8}\nMAIL_HOST=\n".encode()
+    assert redact_env(long, redact=["*_SECRET"]).kept == ("MAIL_HOST",)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", " ", "*_secret ", "A_SECRET,B", "A B", "1*", "[0-9]A", "A[+]", "[A", "A=", "É"]
+)
+@pytest.mark.parametrize("word", ["redact", "keep"])
+def test_a_pattern_that_no_key_can_match_is_an_error(word: str, pattern: str) -> None:
+    wrong: Any = {word: ["GOOD_*", pattern]}
+    with pytest.raises(ValueError, match="matches no name"):
+        redact_env(b"A=1\n", **wrong)
+    with pytest.raises(TypeError, match="is a str"):
+        redact_env(b"A=1\n", **{word: [pattern.encode()]})  # type: ignore[arg-type]
+
+
+def test_a_pattern_that_matched_nothing_is_told() -> None:
+    patterns = ["aws_*", "[A-C]", "*1", "?[!X]*", "*-x", "[]A]"]
+    found = redact_env(b"AWS_KEY=1\nB=2\n", redact=patterns)
+    assert found.unused == ("*1", "*-x", "[]A]")
+    assert redact_env(b"", redact=["AWS_*"]).unused == ("AWS_*",)
+    assert redact_env(b"A=1\n", keep=["B"]).unused == ()
+
+
+REFERENCES = [
+    # what AWS_KEY is; another key, which holds a value that it may have
+    ("${A:=$B}", "B"),
+    ("${A%$B}", "A"),
+    ("${!D}", "A"),
+    ("${UNKNOWN-CANARY-A}", "A"),
+    ("${UNKNOWN?}${A}", "A"),
+    ("${MY-KEY}", "MY-KEY"),
+    ("$a", "A"),
+    ("${C}", "A"),
+    ("${A${B}", None),
+    ("$$ ${} ${1} $", None),
+    ("${LOOP}", None),
+]
+
+
+@pytest.mark.parametrize(("value", "removed"), REFERENCES)
+def test_a_reference_means_all_that_it_may(value: str, removed: str | None) -> None:
+    content = (
+        f"AWS_KEY='{value}'\nA=CANARY-A\nB=CANARY-Bx\nMY-KEY=CANARY-M\nC=${{A}}\nD=A\n"
+        "LOOP=${LOOP2}\nLOOP2=$LOOP\n"
+    )
+    found = redact_env(content.encode(), redact=["AWS_*"])
+    assert {*found.removed} >= {"AWS_KEY", *([removed] if removed else [])}
+    assert "LOOP" in found.kept
+    assert removed or len(found.removed) == 1
+
+
+def test_references_that_go_deep_or_fork_stop_it() -> None:
+    deep = "\n".join(f"A{n}=${{A{n + 1}}}" for n in range(2000))
+    forks = "AWS_KEY=" + "${X:-1}" * 30 + "\nX=2\n"
+    for content in (deep, forks):
+        with pytest.raises(RedactionError, match="line 1: its references make too much of it"):
+            redact_env(content.encode(), redact=["AWS_*"])
 
 
 def test_references_that_multiply_are_not_followed_for_ever() -> None:

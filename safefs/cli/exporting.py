@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from safefs.cli.arguments import Command, add_place
 from safefs.cli.bar import progress_bar
 from safefs.cli.places import Place, naming, on_disk, opened_storage
-from safefs.cli.printing import input_stream, naming_output, output_stream, say_all, say_json
+from safefs.cli.printing import (
+    complain,
+    input_stream,
+    naming_output,
+    output_stream,
+    say_all,
+    say_json,
+)
 from safefs.cli.trees import add_dry_run
 
 if TYPE_CHECKING:
@@ -81,7 +88,10 @@ def _redact_env(arguments: argparse.Namespace) -> int:
         _save(found.content, file, out)
     if arguments.json:
         say_json(_told(found, with_content=out is None))
-    elif out is None:
+        return 0
+    for pattern in found.unused:
+        complain(f"{pattern!r}: no key is called so")
+    if out is None:
         with naming_output():
             output_stream().buffer.write(found.content)
     return 0
@@ -92,6 +102,7 @@ def _told(found: Redacted, *, with_content: bool) -> dict[str, object]:
         "kept": list(found.kept),
         "removed": list(found.removed),
         "comments": found.comments,
+        "unused": list(found.unused),
     }
     return {**said, "content": found.content.decode()} if with_content else said
 

@@ -346,7 +346,9 @@ class _Plan:
         ]
         copied = tuple(path for path in self.entries if path not in self._rewritten)
         left_out = tuple(sorted(self._left_out, key=lambda each: each.path))
-        return ExportReport(copied, tuple(rewritten), left_out, self.spending.bytes)
+        keys = [key for each in rewritten for key in (*each.kept, *each.removed)]
+        unused = self._rules.unused(keys)
+        return ExportReport(copied, tuple(rewritten), left_out, self.spending.bytes, unused)
 
 
 @contextmanager

@@ -56,14 +56,17 @@ class ExportReport(Frozen):
         What is not in the export, each a ``LeftOut``. What a policy denies is not even named.
     bytes
         How much content there is in the export.
+    unused
+        The patterns of ``redact`` that are of no key there is: was another spelling meant?
     """
 
-    __slots__ = ("copied", "rewritten", "left_out", "bytes")  # noqa: RUF023  (the order of repr)
+    __slots__ = ("copied", "rewritten", "left_out", "bytes", "unused")  # noqa: RUF023  (of repr)
 
     copied: tuple[str, ...]
     rewritten: tuple[Rewritten, ...]
     left_out: tuple[LeftOut, ...]
     bytes: int
+    unused: tuple[str, ...]
 
     def __init__(
         self,
@@ -71,8 +74,9 @@ class ExportReport(Frozen):
         rewritten: tuple[Rewritten, ...],
         left_out: tuple[LeftOut, ...],
         bytes: int,  # noqa: A002  (the field's own name)
+        unused: tuple[str, ...] = (),
     ) -> None:
-        self._set(copied=copied, rewritten=rewritten, left_out=left_out, bytes=bytes)
+        self._set(copied=copied, rewritten=rewritten, left_out=left_out, bytes=bytes, unused=unused)
 
     @property
     def entries(self) -> int:
@@ -94,6 +98,7 @@ class ExportReport(Frozen):
             ],
             "left_out": [{"path": each.path, "reason": each.reason} for each in self.left_out],
             "bytes": self.bytes,
+            "unused": list(self.unused),
         }
 
     def __str__(self) -> str:
@@ -105,6 +110,7 @@ class ExportReport(Frozen):
         rows += _shown(
             [f"left out   {_plain(each.path)}: {_plain(each.reason)}" for each in self.left_out]
         )
+        rows += _shown([f"unused     {_plain(each)}: no key is called so" for each in self.unused])
         return "\n".join(rows)
 
 
