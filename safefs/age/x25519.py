@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safefs.age import bech32, unpadded
+from safefs.age.frames import without_frames
 from safefs.age.header import Stanza, wrong_header
 from safefs.age.hidden import Hidden, Unpickled
 from safefs.age.primitives import (
@@ -36,13 +37,12 @@ class X25519Recipient:
 
     def __init__(self, text: str) -> None:
         """ValueError for anything but ``age1…`` with a right checksum."""
-        found = bech32.decoded(text)
+        kept = _kept(text)
         del text  # it may be a private key, by mistake, and a traceback shows what a frame holds
-        public = found[1] if found and found[0] == _PUBLIC and len(found[1]) == KEY else None
-        del found
+        public = _data(_PUBLIC, kept)
         if public is None:
             raise ValueError("this is no age recipient: one is age1 and 58 letters that fit it")
-        self._public = public
+        self._public = public.reveal()
 
     @classmethod
     def _of(cls, public: bytes) -> X25519Recipient:
@@ -80,13 +80,12 @@ class X25519Identity(Unpickled):
 
     __slots__ = ("_private", "_public")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str | Hidden) -> None:
         """ValueError, without the text, for anything else or a wrong checksum."""
-        found = bech32.decoded(text)
+        kept = _kept(text)
         del text  # a traceback may show what a frame holds
-        data = Hidden(found[1]) if found and found[0] == _PRIVATE else None
-        del found
-        if data is None or len(data) != KEY:
+        data = _data(_PRIVATE, kept)
+        if data is None:
             raise ValueError(
                 "this is no age identity: one is AGE-SECRET-KEY-1 and 58 letters that fit it"
             )
@@ -108,7 +107,13 @@ class X25519Identity(Unpickled):
 
     def reveal(self) -> str:
         """The key as text, for the one place that keeps it."""
-        return bech32.encoded(_PRIVATE.lower(), self._private.private_bytes_raw()).upper()
+        return without_frames(
+            lambda: bech32.encoded(_PRIVATE.lower(), self._private.private_bytes_raw()).upper()
+        )
+
+    def raw(self) -> Hidden:
+        """Its bytes, for who derives others from them."""
+        return without_frames(lambda: Hidden(self._private.private_bytes_raw()))
 
     def unwrap(self, stanzas: Sequence[Stanza]) -> Hidden | None:
         """The file key; None where no stanza is for this key.
@@ -137,6 +142,24 @@ class X25519Identity(Unpickled):
         if not hasattr(self, "_public"):  # half made, as a traceback may show it
             return "<X25519Identity>"
         return f"<X25519Identity of {self.recipient}>"
+
+
+def _kept(text: object) -> Hidden | None:
+    """None for what is no text, or none that is spelled in ASCII."""
+    if isinstance(text, Hidden):
+        return text
+    return Hidden(text.encode()) if isinstance(text, str) and text.isascii() else None
+
+
+def _data(prefix: str, text: Hidden | None) -> Hidden | None:
+    """What is spelled behind this prefix; None for anything but a key."""
+    return None if text is None else without_frames(lambda: _decoded(prefix, text))
+
+
+def _decoded(prefix: str, text: Hidden) -> Hidden | None:
+    found = bech32.decoded(text.reveal().decode("ascii", "replace"))
+    is_key = found is not None and found[0] == prefix and len(found[1]) == KEY
+    return Hidden(found[1]) if found is not None and is_key else None
 
 
 def check_length(stanza: Stanza) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from safefs.age.bech32 import decoded
+from safefs.age.frames import without_frames
 from safefs.age.hidden import Hidden, Unpickled
 from safefs.age.primitives import derived
 from safefs.age.x25519 import X25519Identity
@@ -103,7 +103,8 @@ class InstallationKey(Unpickled):
         """
         if not isinstance(purpose, str) or not purpose:
             raise ValueError("a purpose is a str, and not empty")
-        return derived(_raw(self._keys.held()[0]), b"", _DERIVED + purpose.encode())
+        secret = self._keys.held()[0].raw()
+        return without_frames(lambda: derived(secret, b"", _DERIVED + purpose.encode()))
 
     def __repr__(self) -> str:
         if not hasattr(self, "_keys"):  # half made, as a traceback may show it
@@ -113,14 +114,12 @@ class InstallationKey(Unpickled):
         return f"<InstallationKey{whom} ({self.source})>"
 
 
-def _raw(identity: X25519Identity) -> Hidden:
-    found = decoded(identity.reveal())
-    assert found is not None
-    return Hidden(found[1])
-
-
 def text_of(identities: Sequence[X25519Identity]) -> Hidden:
     """As it is kept: lines that begin with ``#`` are for people."""
+    return without_frames(lambda: _text_of(identities))
+
+
+def _text_of(identities: Sequence[X25519Identity]) -> Hidden:
     present, *retired = identities
     head = f"# The key of an installation, for safefs and age.\n# public key: {present.recipient}\n"
     rest = "".join(f"# retired: {each.recipient}\n{each.reveal()}\n" for each in retired)
@@ -132,6 +131,10 @@ def identities_of(text: Hidden) -> tuple[X25519Identity, ...] | None:
 
     It says not what is wrong: that would show what is there.
     """
+    return without_frames(lambda: _identities_of(text))
+
+
+def _identities_of(text: Hidden) -> tuple[X25519Identity, ...] | None:
     found: dict[X25519Recipient, X25519Identity] = {}
     for line in map(Hidden, text.reveal().splitlines()):
         if _is_comment(line):
@@ -149,6 +152,6 @@ def _is_comment(line: Hidden) -> bool:
 
 def _identity_of(line: Hidden) -> X25519Identity | None:
     try:
-        return X25519Identity(line.reveal().strip().decode("ascii", "replace"))
+        return X25519Identity(Hidden(line.reveal().strip()))
     except ValueError:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b32decode, b32encode
 from typing import TYPE_CHECKING
 
+from safefs.age.frames import without_frames
 from safefs.age.hidden import Hidden
 from safefs.errors import MissingSecretError, SealedFileError
 from safefs.secrets.private import put
@@ -150,7 +151,8 @@ class Secrets:
         try:
             if len(data) > _MAX_FILE:
                 raise SealedFileError(SealedFileError.PAYLOAD, "it is longer than any secret")
-            return _parsed(opened(_what(name), data, self._key()))
+            key = self._key()
+            return without_frames(lambda: _parsed(opened(_what(name), data, key)))
         except SealedFileError as error:
             failure = error.at(name)
         raise failure

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from safefs.age.frames import without_frames
 from safefs.age.hidden import Hidden
 from safefs.age.sealing import decrypt_bytes, encrypt_bytes
 from safefs.errors import SealedFileError
-from safefs.secrets.frames import without_frames
 
 if TYPE_CHECKING:
     from safefs.age.opening import Key
@@ -27,7 +27,11 @@ def sealed(what: str, content: Hidden, key: Key) -> bytes:
 
 def opened(what: str, data: bytes, key: Key) -> Hidden:
     """What was sealed as ``what``; ``SealedFileError`` for anything else, and nothing of it."""
-    whole = without_frames(lambda: Hidden(decrypt_bytes(data, [key])))
+    return without_frames(lambda: _opened(what, data, key))
+
+
+def _opened(what: str, data: bytes, key: Key) -> Hidden:
+    whole = Hidden(decrypt_bytes(data, [key]))
     if not whole.reveal().startswith(_line(what)):
         raise SealedFileError(
             SealedFileError.PAYLOAD, f"it is not {what}, but something else sealed for this key"

@@ -6,7 +6,8 @@ members that are written here, no name twice in an object. So a header that brin
 names another algorithm, ends before anything is done with it.
 
 What is wrong is returned and not raised: the frames of the library hold the key and the token, and
-a traceback may show what frames hold.
+a traceback may show what frames hold. An error of somebody else, as of a handler of signals, passes
+without these frames.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
+from safefs.age.frames import without_frames
 from safefs.errors import TokenError
-from safefs.secrets.frames import without_frames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _ALGORITHM = "HS256"
 _HEADER = {"alg": _ALGORITHM, "typ": "JWT"}
 _LONGEST = 16 * 1024
+# What the library says of claims that it has not thought of. Not all errors: a handler of signals
+# may raise one of its own in there, which says nothing of the token.
+_ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _REQUIRED = ["aud", "exp", "iat", "jti", "nbf"]
 
 
@@ -43,6 +47,12 @@ def verified(
 
     ``audience`` None is any, and ``timely`` false any time: for who revokes one.
     """
+    return without_frames(lambda: _verified(token, key, audience, timely=timely))
+
+
+def _verified(
+    token: Hidden, key: Hidden, audience: str | None, *, timely: bool
+) -> dict[str, Any] | TokenError:
     jwt = _jwt()
     error = _misspelled(token)
     if error is not None:
@@ -64,7 +74,7 @@ def verified(
                 leeway=0,
             )
         )
-    except Exception as failure:  # noqa: BLE001  (what is not understood is refused)
+    except (jwt.PyJWTError, *_ODD) as failure:  # what is not understood is refused
         return _refusal(jwt, failure)
 
 

@@ -52,10 +52,10 @@ def decrypted(token: Kept, key: Key) -> str:
     data = None if isinstance(token, ValueError) else _decoded(token)
     if data is None:
         raise SealedFileError(SealedFileError.ARMOR, "it is not what encrypt_text returned")
-    text = _text(opened(_WHAT, data, key))
-    if text is None:
+    content = opened(_WHAT, data, key)
+    if not _is_text(content):
         raise SealedFileError(SealedFileError.PAYLOAD, "it is no text that was encrypted here")
-    return text
+    return content.reveal().decode()
 
 
 def _decoded(token: Hidden) -> bytes | None:
@@ -67,12 +67,13 @@ def _decoded(token: Hidden) -> bytes | None:
     return data if urlsafe_b64encode(data).rstrip(b"=") == token.reveal() else None
 
 
-def _text(content: Hidden) -> str | None:
+def _is_text(content: Hidden) -> bool:
     """It raises nothing: the error of a decoding holds what it decodes."""
     try:
-        return content.reveal().decode()
+        content.reveal().decode()
     except UnicodeDecodeError:
-        return None
+        return False
+    return True
 
 
 def can_encrypt(holder: Callable[[], Holder]) -> bool:

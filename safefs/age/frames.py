@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
 
 def without_frames(make: Callable[[], Made]) -> Made:
-    """What ``make`` returns; what it raises comes without its frames and what it was chained to."""
+    """What ``make`` returns; what it raises comes without its frames and what it was chained to.
+
+    Also what is no error of ``make``: what is raised by a handler of signals comes at any line.
+    """
     try:
         return make()
-    except Exception as error:  # noqa: BLE001  (it is raised below)
+    except BaseException as error:  # noqa: BLE001  (it is raised below)
         failure = error
     failure.__traceback__ = failure.__context__ = failure.__cause__ = None
     try:
