@@ -246,14 +246,20 @@ class Storage:
 
     def _key_holder(self) -> Holder:
         """Made when it is first asked for; of threads that come at once all get one."""
-        if self._closed:
-            raise ValueError("the Storage is closed")
+        self._check_open()
         holder = self._holder
         if holder is None:
             holder = self._holder = self.__dict__.setdefault("_made", self._new_holder())
-        if self._closed:  # meanwhile, and who closed it may have found no holder yet
+        try:
+            self._check_open()
+        except ValueError:  # meanwhile, and who closed it may have found no holder yet
             holder.close()
+            raise
         return holder
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError("the Storage is closed")
 
     def _new_holder(self) -> Holder:
         from safefs.secrets.installation import Installation
