@@ -20,7 +20,8 @@ from safefs.policy import Policy
 from safefs.root import Root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    import subprocess
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
     from types import TracebackType
     from typing import Any, Literal, NoReturn, Self
@@ -438,6 +439,51 @@ class Storage:
         from safefs.lockdown.locking import lock_down
 
         return lock_down(self, disks, network, extra_read, extra_write, execute, strict=strict)
+
+    def run(
+        self,
+        command: Sequence[str | os.PathLike[str]],
+        *,
+        disks: Iterable[str] | None = None,
+        network: Literal["deny", "allow"] | Iterable[int] = "deny",
+        extra_read: Iterable[Directory] = (),
+        extra_write: Iterable[Directory] = (),
+        execute: Iterable[Directory] = (),
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        input: bytes | None = None,  # noqa: A002  (the word of subprocess)
+        capture_output: bool = False,
+        timeout: float | None = None,
+        limits: Mapping[str, int] | None = None,
+        isolate: bool = False,
+        check: bool = False,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a program that is locked down before it executes, and wait for it.
+
+        ``disks``, ``network`` and the extra paths as of ``lockdown``; this process stays as it is.
+        The program can read and start the programs of the system too, and has a temporary directory
+        of its own, which is its HOME and goes afterwards; neither the folder of the state nor
+        ``temp`` are left to it. It begins there, or on the disk ``cwd``. Its environment is PATH,
+        HOME, TMPDIR and the language, and ``env``; it has no open files but the standard three,
+        a session of its own, and never gains rights (no_new_privs). ``command`` is a list of words;
+        its first is looked for in PATH. ``input``, ``capture_output``, ``timeout`` and ``check`` as
+        of ``subprocess.run``; at the timeout its whole session is ended. ``limits``: as of
+        ``resource``, ``{"cpu": 10, "as": 1 << 30}``. ``isolate`` puts namespaces around it besides,
+        by bubblewrap: no other processes, and without a network not even loopback.
+
+        ``LockdownUnavailable`` where it cannot be locked down, and then it was not started; what
+        starting it says (``FileNotFoundError``, ``PermissionError``); ``subprocess.TimeoutExpired``
+        and ``CalledProcessError``.
+        """
+        from safefs.lockdown import running
+
+        extra = (extra_read, extra_write, execute)
+        way = running.Way(env or {}, cwd, limits or {}, timeout, isolate)
+        streams = running.Streams(input, capture_output)
+        done = running.run(self, command, disks, network, extra, streams, way)
+        if check:
+            done.check_returncode()
+        return done
 
     def is_open(self, name: str) -> bool:
         """Whether the disk of this name has been opened; opens nothing."""

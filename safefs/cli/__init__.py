@@ -14,6 +14,7 @@ from safefs.cli import (
     itself,
     keys,
     looking,
+    running,
     sweeping,
     trees,
     watching,
@@ -48,6 +49,7 @@ COMMANDS = (
     *trees.COMMANDS,
     *watching.COMMANDS,
     *keys.COMMANDS,
+    *running.COMMANDS,
     *itself.COMMANDS,
 )
 

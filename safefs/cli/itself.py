@@ -10,13 +10,15 @@ from safefs.cli.printing import FAILED, USAGE, complain, say, say_json, say_tabl
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from safefs.kernel import probe
+    from safefs.lockdown import prospect
 
     report = probe.report()
+    rows = [*report.rows(), *prospect.rows()]
     if arguments.json:
         fields = ("name", "value", "meaning")
-        say_json([dict(zip(fields, row, strict=True)) for row in report.rows()])
+        say_json([dict(zip(fields, row, strict=True)) for row in rows])
     else:
-        say_table(report.rows())
+        say_table(rows)
     return 0 if report.healthy else FAILED
 
 
