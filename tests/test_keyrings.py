@@ -6,6 +6,7 @@ import logging
 import socket
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,15 @@ import pytest
 from safefs import KeyUnavailableError, Storage, WrongKeyError
 from safefs.age import X25519Identity, decrypt_bytes, encrypt_bytes
 from safefs.secrets import keyrings
-from tests.installations import APP, FILES, REAL, Backend, named, names_in, offer
+from safefs.secrets.installation import RECORD
+from safefs.secrets.stores import IN_DOUBT
+from tests.installations import APP, FILES, REAL, Backend, keys_of, named, names_in, offer
 from tests.installations import home as home
 from tests.installations import keyring as keyring
 from tests.installations import no_keyring as no_keyring
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PATIENCE = 0.2
@@ -198,7 +202,23 @@ def test_after_a_rotation_it_holds_both(keyring: Backend) -> None:
         storage.rotate_key()
     with Storage(APP) as storage:
         assert decrypt_bytes(sealed, [storage.key]) == b"a"
-    assert len(keyring.entries) == 1
+        storage.rotate_key()
+    assert len(keyring.entries) == 2
+
+
+@pytest.mark.parametrize("rotations", range(4))
+def test_a_memory_that_was_lost_is_made_up_by_what_the_keyring_holds(
+    home: Path, keyring: Backend, rotations: int
+) -> None:
+    with Storage(APP) as storage:
+        sealed = [encrypt_bytes(b"a", [storage.key.recipient])]
+        for _ in range(rotations):
+            sealed.append(encrypt_bytes(b"a", [storage.rotate_key().recipient]))
+        recipient = storage.key.recipient
+    (keys_of(home) / RECORD).unlink()
+    with Storage(APP) as storage:
+        assert storage.key.recipient == recipient
+        assert all(decrypt_bytes(each, [storage.key]) == b"a" for each in sealed)
 
 
 # -- one that does not do as it should -------------------------------------------------------------
@@ -255,7 +275,7 @@ def test_one_that_fails_at_the_first_run_is_passed_over_and_that_is_said(
     offer(monkeypatch, named(REAL, kind)(home / "keyring"))
     with caplog.at_level(logging.DEBUG):
         assert refused(key_source="keyring").endswith(FAULTS[kind])
-        assert names_in(home) == set()
+        assert names_in(home) <= {IN_DOUBT}
         assert source_of() == "file"
     assert caplog.records[-1].getMessage().endswith(FAULTS[kind])
     assert "SECRET-KEY" not in caplog.text
@@ -341,13 +361,96 @@ def test_what_it_may_keep_yet_is_looked_for_by_the_next_run(
     backend = named(REAL, Late)(home / "keyring")
     offer(monkeypatch, backend)
     assert "does not answer within" in refused()
-    assert names_in(home) == set()
-    until = time.monotonic() + 10
-    while not backend.entries and time.monotonic() < until:
-        time.sleep(0.05)
+    assert names_in(home) == {IN_DOUBT}
+    _wait_for(lambda: backend.entries)
     monkeypatch.setattr(keyrings, "USE", 10)
     assert source_of() == "keyring"
     assert len(backend.entries) == 1
+
+
+def _wait_for(there: Callable[[], object]) -> None:
+    until = time.monotonic() + 10
+    while not there() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert there()
+
+
+class Waiting(Backend):
+    """Keeps what it is given first when it is told to, and all else at once."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.gate = threading.Event()
+        self.late = False
+        self.kept = 0
+
+    def set_password(self, service: str, account: str, password: str) -> None:
+        if self.late:
+            self.late = False
+            self.gate.wait(30)
+        super().set_password(service, account, password)
+        self.kept += 1
+
+
+@pytest.mark.parametrize("rotating", [False, True])
+def test_what_it_keeps_after_the_time_is_over_takes_no_other_key(
+    home: Path, monkeypatch: pytest.MonkeyPatch, rotating: bool
+) -> None:
+    backend = named(REAL, Waiting)(home / "keyring")
+    assert isinstance(backend, Waiting)
+    offer(monkeypatch, backend)
+    if rotating:
+        assert source_of() == "keyring"
+    backend.late = True
+    with Storage(APP) as storage, pytest.raises(KeyUnavailableError, match="does not answer"):
+        storage.rotate_key() if rotating else storage.key
+    monkeypatch.setattr(keyrings, "USE", 10)
+    before = backend.kept
+    with Storage(APP) as storage:
+        key = storage.rotate_key() if rotating else storage.key
+        sealed, recipient = encrypt_bytes(b"a", [key.recipient]), key.recipient
+        assert backend.kept == before + 1
+        backend.gate.set()
+        _wait_for(lambda: backend.kept == before + 2)
+    with Storage(APP) as storage:
+        assert storage.key.recipient == recipient
+        assert decrypt_bytes(sealed, [storage.key]) == b"a"
+        storage.rotate_key()
+        assert decrypt_bytes(sealed, [storage.key]) == b"a"
+
+
+class Short(Backend):
+    """Keeps no more than one key."""
+
+    def set_password(self, service: str, account: str, password: str) -> None:
+        super().set_password(service, account, password[:300])
+
+
+def test_a_keyring_that_cuts_short_what_it_is_given_keeps_what_it_had(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(monkeypatch, named(REAL, Short)(home / "keyring"))
+    with Storage(APP) as storage:
+        sealed = encrypt_bytes(b"a", [storage.key.recipient])
+        assert storage.key.source == "keyring"
+        with pytest.raises(KeyUnavailableError, match="does not keep what it is given"):
+            storage.rotate_key()
+    with Storage(APP) as storage:
+        assert decrypt_bytes(sealed, [storage.key]) == b"a"
+
+
+def test_one_that_refuses_at_each_of_many_starts_leaves_no_more_and_more(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(monkeypatch, named(REAL, Forgetful)(home / "keyring"))
+    for _ in range(20):
+        refused(key_source="keyring")
+    assert len((keys_of(home) / IN_DOUBT).read_text().splitlines()) == 16
+    offer(monkeypatch, named(REAL)(home / "keyring"))
+    with Storage(APP) as storage:
+        recipient = storage.rotate_key().recipient if storage.key else None
+    with Storage(APP) as storage:
+        assert storage.key.recipient == recipient
 
 
 _HANGS = """

@@ -26,8 +26,10 @@ from safefs import (
     WrongPassphraseError,
 )
 from safefs.age import Hidden, X25519Identity, decrypt_bytes, encrypt_bytes
+from safefs.kernel import syscalls
 from safefs.secrets import keys, stores
 from safefs.secrets.installation import RECORD
+from safefs.secrets.keyfile import KeyFolder
 from tests.attackers import in_child
 from tests.installations import APP, FILES, KEY, SEALED, keys_of, names_in
 from tests.installations import home as home
@@ -226,6 +228,26 @@ def test_the_disk_of_the_state_does_not_show_it(home: Path) -> None:
         assert not [path for path in state.all_directories() if ".keys" in path]
 
 
+def test_a_file_that_the_file_system_opens_to_others_takes_no_name(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does whose rights are an option of its mount."""
+    recipient = first_run()
+    before = (keys_of(home) / KEY).read_bytes()
+
+    def opens(fd: int, mode: int) -> None:
+        os.fchmod(fd, mode | 0o040)
+
+    with monkeypatch.context() as patch, opened() as storage:
+        patch.setattr(syscalls, "fchmod", opens)
+        with pytest.raises(KeyFileError, match="is open to others") as caught:
+            storage.rotate_key()
+        assert caught.value.filename == str(keys_of(home) / KEY)
+    assert (keys_of(home) / KEY).read_bytes() == before
+    assert names_in(home) == FILES["file"]
+    assert first_run() == recipient
+
+
 # -- what is refused -----------------------------------------------------------------------------
 
 
@@ -404,15 +426,14 @@ def test_where_a_file_cannot_be_kept_from_others_a_passphrase_is_asked_for(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a file system that has no permissions: a stick, a share."""
-    real = stores.FileStore.load
+    real = KeyFolder.write
 
-    def load(store: stores.FileStore) -> Hidden | None:
-        found = real(store)
-        if found is not None:
-            raise KeyFileError(store.where, "is open to others (mode 0755)")
-        return None
+    def write(folder: KeyFolder, name: str, content: Hidden, *, replace: bool = False) -> None:
+        if name == KEY:
+            raise KeyFileError(folder.path(name), "is open to others (mode 0755)")
+        real(folder, name, content, replace=replace)
 
-    monkeypatch.setattr(stores.FileStore, "load", load)
+    monkeypatch.setattr(KeyFolder, "write", write)
     with Storage(APP) as storage, pytest.raises(KeyFileError, match="0755"):
         _ = storage.key
     assert names_in(home) == set()

@@ -211,7 +211,7 @@ class Installation(Holder):
             return
         if self._wanted in (None, "keyring"):
             try:
-                yield KeyringStore(self._keyring())
+                yield KeyringStore(self._keyring(), folder, remembered=False)
             except NoKeyringError as error:
                 yield str(error)
         if self._wanted in (None, "file"):
@@ -257,7 +257,7 @@ class Installation(Holder):
         if kept.source == "passphrase":
             return PassphraseStore(folder, self._ask, self._app)
         try:
-            return KeyringStore(self._keyring(kept))
+            return KeyringStore(self._keyring(kept), folder, remembered=True)
         except NoKeyringError as error:
             raise _gone(kept, str(error)) from None
 

@@ -59,12 +59,16 @@ def read_private(root: Root, name: str, shown: str) -> Hidden | None:
 def write_private(root: Root, name: str, content: Hidden, *, replace: bool = False) -> None:
     """A file of mode 0600, as a whole, once it is on the disk; FileExistsError unless ``replace``.
 
+    ``KeyFileError`` where the file system gives what is 0600 to others all the same. That is seen
+    before the file takes its name, so that on any error what bore the name is as it was.
+
     Through a file object, whose functions are not Python's: a frame of one would hold the content,
     and a traceback show it.
     """
     mode = "wb" if replace else "xb"
     with root.open(name, mode, atomic=True, durable=True, permissions=_FILE_MODE) as file:
         syscalls.fchmod(file.fileno(), _FILE_MODE)
+        _refuse(syscalls.fstat(file.fileno()), name, is_right=S_ISREG)
         file.write(content.reveal())
 
 

@@ -61,6 +61,10 @@ class Keyring:
         self._service = service
         self.account = account
 
+    def under(self, account: str) -> Keyring:
+        """Another entry in it."""
+        return Keyring(self._backend, self._service, account)
+
     @property
     def name(self) -> str:
         return _name_of(self._backend)
