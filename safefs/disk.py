@@ -306,10 +306,13 @@ class Disk:
         """Seal the headers of a file, or of all beneath a directory, for the present key.
 
         For after a rotation: what was sealed for an earlier key, which ``key`` still opens, needs
-        it no more. Contents are neither opened nor checked; each file is replaced as a whole and
-        durably, with its permissions, owner, attributes and time of change. Who writes meanwhile
-        wins. It can be done again, and done twice does no harm. No link is followed, and two names
-        of one file become two files.
+        it no more. Of contents the end alone is opened: a file that is not whole, as while
+        somebody writes it where it lies, is damaged. Each is replaced as a whole and durably, with
+        its permissions, owner, attributes and time of change. Who writes meanwhile wins; but who
+        opens a file with mode "w", and not ``atomic``, in the very moment it is replaced writes
+        into the old one. Where the file system cannot exchange two names, a ``put`` without
+        ``if_match`` in that moment is lost, too. It can be done again, and done twice does no harm.
+        No link is followed, and two names of one file become two files.
 
         It shuts nobody out who had the earlier key and could read here: for that, what is there has
         to be put anew. ``on_error`` is given what is wrong with single files (an ``OSError``, or

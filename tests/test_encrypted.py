@@ -886,6 +886,47 @@ def test_what_cannot_be_given_to_the_present_key_is_told_and_left(plain: Disk, d
         assert plain.get("a") == b"plain"
 
 
+def test_a_file_that_is_not_whole_is_not_given_to_the_present_key(plain: Disk, disk: Disk) -> None:
+    """Who is writing it would write on into what has no name any more."""
+    disk.put("f", b"before" * CHUNK)
+    with disk.open("f", "wb") as file:
+        file.write(b"1" * 3 * CHUNK)
+        file.flush()
+        with pytest.raises(SealedFileError, match="'f'"):
+            disk.rewrap()
+        file.write(b"2")
+    assert disk.get("f") == b"1" * 3 * CHUNK + b"2"
+    cut = plain.get("f")[:-20]
+    plain.put("f", cut)
+    told: list[Exception] = []
+    assert disk.rewrap(on_error=told.append).steps[0].action == "skip"
+    assert isinstance(told[0], SealedFileError)
+    assert plain.get("f") == cut
+
+
+@pytest.mark.parametrize("contents", [[b"1"], [b"1", b"2"], [b"1", b"2", b"3"]], ids=len)
+def test_who_writes_at_the_last_moment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents: list[bytes]
+) -> None:
+    """After the file was last looked at, before it is replaced; and as that is taken back."""
+    from safefs.kernel import syscalls
+
+    exchange, writes = syscalls.rename_exchange, iter(contents)
+    with Disk(tmp_path) as plain, plain.encrypted(IDENTITY) as disk:
+
+        def late(fd: int, one: bytes, other: bytes) -> int:
+            if (content := next(writes, None)) is not None:
+                disk.put("f", content)
+            return exchange(fd, one, other)
+
+        disk.put("f", b"before")
+        monkeypatch.setattr(syscalls, "rename_exchange", late)
+        assert disk.rewrap().entries == 1
+        assert next(writes, None) is None
+        assert disk.get("f") == contents[-1]
+        assert os.listdir(tmp_path) == ["f"]
+
+
 def test_who_writes_while_headers_are_sealed_anew_wins(
     plain: Disk, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

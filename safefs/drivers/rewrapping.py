@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from safefs.age.header import read_header
 from safefs.age.opening import file_key_of, sealed_header
+from safefs.age.reading import SealedReader
 from safefs.age.sources import Source
 from safefs.drivers.encrypted import EncryptedDriver
 from safefs.drivers.sealed import Told, raw_of
@@ -97,7 +98,11 @@ def _rewrap_once(driver: EncryptedDriver, path: RelPath, hold: Hold) -> int | No
         raw, found = raw_of(file), inner.stat_open(file)
         if driver.is_plain(raw):
             return None
-        condition = None if found.etag is None else Condition(found.etag, hold)
+        # A file that somebody is writing where it lies would end here, and he would write on into
+        # what has no name any more. Without its last chunk it is no file to anybody.
+        SealedReader(cast("Any", raw), [driver.key]).seek(0, os.SEEK_END)
+        raw.seek(0)
+        condition = None if found.etag is None else Condition(found.etag, hold, exchange=True)
         source = Source(cast("Any", raw))
         header = _new_header(source, driver.key)
         inner.write(path, _whole(header, source), durable=True, preserve=WORDS, condition=condition)

@@ -63,17 +63,30 @@ def algorithm_of(tag: str) -> str | None:
 class Condition:
     """That the file which is to be replaced is the version of this etag, when it is replaced."""
 
-    __slots__ = ("_hold", "_through", "expected")
+    __slots__ = ("_hold", "_through", "exchange", "expected")
 
-    def __init__(self, expected: str, hold: Hold, through: Through | None = None) -> None:
-        """``through`` gives the content of a file that does not lie there as it is."""
+    def __init__(
+        self,
+        expected: str,
+        hold: Hold,
+        through: Through | None = None,
+        *,
+        exchange: bool = False,
+    ) -> None:
+        """``through`` gives the content of a file that does not lie there as it is.
+
+        ``exchange``: that it holds is seen of what was replaced, too, which is put back where it
+        does not: also those who ask for no condition, and take no lock, lose nothing. It is for an
+        etag by stat, and where there is renameat2(2) with RENAME_EXCHANGE; elsewhere as without.
+        """
         self.expected = expected
         self._hold = hold
         self._through = through
+        self.exchange = exchange
 
     def through(self, through: Through) -> Condition:
         """The same of content that is read so."""
-        return Condition(self.expected, self._hold, through)
+        return Condition(self.expected, self._hold, through, exchange=self.exchange)
 
     def held(self, parent: Parent) -> AbstractContextManager[object]:
         """The lock under which the file is compared and replaced.
@@ -87,6 +100,15 @@ class Condition:
     def check(self, handle: Handle, parent: Parent) -> None:
         """Raise ``PreconditionError`` unless it holds now; ELOOP for a link."""
         self.compare(parent.path, self._found(handle, parent))
+
+    def meant(self, path: RelPath) -> Callable[[os.stat_result], None]:
+        """What raises ``PreconditionError`` for a file that is not the version of this etag."""
+
+        def check(found: os.stat_result) -> None:
+            tag = etag((found.st_dev, found.st_ino), found.st_size, found.st_mtime_ns)
+            self.compare(path, tag)
+
+        return check
 
     def compare(self, path: RelPath, found: str | None) -> None:
         """Raise ``PreconditionError`` unless what is there, None for nothing, is what was meant."""

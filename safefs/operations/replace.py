@@ -14,6 +14,7 @@ from safefs.operations.names import rename_noreplace
 from safefs.operations.parent import Blame, Parent, blame
 from safefs.operations.preserving import Preserved, preserved
 from safefs.operations.sizes import draft_growth
+from safefs.operations.swapping import swap
 from safefs.operations.syncing import Synced
 
 TYPE_CHECKING = False
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from safefs.kernel.handle import Handle
     from safefs.operations.conditions import Condition
     from safefs.operations.sizes import DraftGrowth
+    from safefs.operations.swapping import Meant
     from safefs.paths import RelPath
 
     Buffer = bytes | bytearray | memoryview
@@ -129,21 +131,23 @@ class Draft:
         """See the function."""
         stamp(self.fd)
 
-    def publish(self, name: bytes, *, replace: bool = True) -> None:
-        """Give the file its name, in one step.
+    def publish(self, name: bytes, *, replace: bool = True, meant: Meant | None = None) -> None:
+        """Give the file its name, in one step; ``meant``: see ``swapping.swap``.
 
         Some file systems (NFS, for one) tell only at a close that what was written has not been
         stored. They are asked before: afterwards the old content is gone.
         """
         syscalls.close(syscalls.dup(self.fd))
         if self._growth is None:
-            self._publish(name, replace=replace)
+            self._publish(name, meant, replace=replace)
         else:
             size = syscalls.fstat(self.fd).st_size
-            self._growth.take(self._dir_fd, name, size, self._publish, name, replace=replace)
+            self._growth.take(self._dir_fd, name, size, self._publish, name, meant, replace=replace)
 
-    def _publish(self, name: bytes, *, replace: bool) -> None:
-        if replace:
+    def _publish(self, name: bytes, meant: Meant | None, *, replace: bool) -> None:
+        if replace and meant is not None:
+            swap(self._dir_fd, self._name, name, meant)
+        elif replace:
             syscalls.rename(self._name, name, src_dir_fd=self._dir_fd, dst_dir_fd=self._dir_fd)
         else:
             rename_noreplace(self._dir_fd, self._name, self._dir_fd, name)
@@ -254,7 +258,8 @@ def _replace(
             else:
                 with condition.held(parent):
                     condition.check(handle, parent)
-                    draft.publish(parent.name, replace=replace)
+                    meant = condition.meant(parent.path) if condition.exchange else None
+                    draft.publish(parent.name, replace=replace, meant=meant)
         finally:
             draft.close()
         directory.directory()
