@@ -286,8 +286,8 @@ class Disk:
 
         A file is only ever written as a whole. To ``open`` one to append, to update or to read what
         is being written (``a``, ``r+``, ``w+``, ``x+``) is ``io.UnsupportedOperation``; what is
-        written is there once it is closed, and ``append`` and ``prepend`` replace the file. A fork
-        may not go on with a file that is being written.
+        written is there once it is closed, and ``append`` and ``prepend`` replace the file, which
+        an append_only policy does not allow. A fork may not go on writing a file.
 
         A file that is no age file is listed, moved and deleted; to read it, or ask for its size, is
         SealedFileError. ``allow_plain``: it is read as it is; then somebody who may write here can

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from safefs import Disk, Root
+from safefs.age import X25519Identity
 from safefs.kernel import probe
 from safefs.testing import ContainmentSuite
 from safefs.testing.fuzz import RegisteredDiskSubject
@@ -39,6 +40,14 @@ class TestRoot(_Ours):
 class TestDisk(_Ours):
     def make(self, root_directory: Path) -> object:
         return Disk(root_directory)
+
+
+class TestEncryptedDisk(_Ours):
+    """Plain files too, so that what the suite plants is worth reaching for."""
+
+    def make(self, root_directory: Path) -> object:
+        with Disk(root_directory) as disk:
+            return disk.encrypted(X25519Identity.generate(), allow_plain=True)
 
 
 class TestSafefsUrl(_Ours):

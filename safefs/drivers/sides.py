@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from safefs.operations.replace import is_temporary
+from safefs.operations.replace import is_temporary, temporary_name
 from safefs.operations.sides import Info
 from safefs.operations.traversal import refuse_kind
 from safefs.paths import RelPath
@@ -106,9 +106,22 @@ class DriverFolder:
         replaces: bool,
         drops: bool,
     ) -> None:
-        if replaces:
-            self.remove(name, "directory" if drops else "symlink")
+        if drops:
+            self.remove(name, "directory")
+        elif replaces:
+            self._replace_by_link(name, text)
+            return
         self._driver.symlink(text, self._at(name))
+
+    def _replace_by_link(self, name: str, text: str) -> None:
+        """In one step, as a file is: who is cut short leaves what was there."""
+        draft = self._at(os.fsdecode(temporary_name()))
+        self._driver.symlink(text, draft)
+        try:
+            self._driver.rename(draft, self._at(name), overwrite=True)
+        except BaseException:
+            self._driver.remove(draft)
+            raise
 
     def put(self, name: str, file: BinaryIO, info: Info, tell: Tell, *, drops: bool) -> int:
         if drops:

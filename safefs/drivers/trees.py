@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from errno import EEXIST, EINVAL, ENOTDIR, ESTALE
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from safefs.drivers import transfer
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.sides import DriverSide, beneath, info_of
+from safefs.drivers.transfer import End
 from safefs.operations import copytree, moving
 from safefs.operations.job import WholeError, whereabouts
 from safefs.operations.listing import open_directory
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from safefs.drivers.base import Stat
-    from safefs.drivers.transfer import End
+    from safefs.drivers.encrypted import EncryptedDriver
     from safefs.operations.job import Job
     from safefs.operations.sides import Info, Side
 
@@ -45,6 +46,7 @@ def copy_tree(here: End, there: End, job: Job) -> None:
 
 def move_tree(here: End, there: End, job: Job) -> None:
     """Rename a directory to where nothing stands, or copy it and remove what was copied."""
+    here, there = _as_they_lie(here, there)
     one, other = here.driver, there.driver
     if isinstance(one, LocalDriver) and isinstance(other, LocalDriver):
         one.policy.check(here.path, writes=True)
@@ -56,6 +58,15 @@ def move_tree(here: End, there: End, job: Job) -> None:
             _with_parent(act, here, there, job, itself=True)
     else:
         _with_parent(lambda: _move_between(here, there, job), here, there, job, itself=True)
+
+
+def _as_they_lie(here: End, there: End) -> tuple[End, End]:
+    """Two ends on one encrypted disk, below it: what is moved there stays as it is sealed."""
+    driver = here.driver
+    if driver is not there.driver or not driver.encrypts:
+        return here, there
+    below = cast("EncryptedDriver", driver).below
+    return End(below, here.path), End(below, there.path)
 
 
 def sync(here: End, there: End, job: Job, *, delete: bool) -> None:

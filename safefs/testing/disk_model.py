@@ -85,6 +85,15 @@ def append(tree: Directory, path: str, data: bytes = b"+", separator: bytes = b"
 
 
 def prepend(tree: Directory, path: str, data: bytes = b"-", separator: bytes = b"") -> None:
+    _replaced(tree, path, data, lambda held: data + separator + held)
+
+
+def append_anew(tree: Directory, path: str, data: bytes = b"+", separator: bytes = b"") -> None:
+    """``append`` where nothing is written in place: as ``prepend``."""
+    _replaced(tree, path, data, lambda held: held + separator + data)
+
+
+def _replaced(tree: Directory, path: str, data: bytes, joined: Callable[[bytes], bytes]) -> None:
     """The whole file anew; through a link its content is read, and the link is replaced."""
     led_to = _file_or_nothing(tree, path)
     mode = None if led_to is None else led_to.mode & 0o777
@@ -94,8 +103,7 @@ def prepend(tree: Directory, path: str, data: bytes = b"-", separator: bytes = b
         old = _file_or_nothing(tree, path)
         entry = resolve(tree, path, follow=False).node
         held = b"" if old is None else old.content
-        content = data + separator + held if held else data
-        model.replace_file(tree, path, content)
+        model.replace_file(tree, path, joined(held) if held else data)
         placed = resolve(tree, path, follow=False).node
         assert isinstance(placed, File)
         if mode is not None and not isinstance(entry, File):
@@ -382,3 +390,6 @@ DISK_OPERATIONS: dict[str, Operation] = {
         ),
     )
 }
+
+# Of an encrypted disk, on which files are only ever replaced.
+ENCRYPTED_OPERATIONS = {**DISK_OPERATIONS, "append": _change("append", append_anew, _append)}

@@ -23,7 +23,7 @@ from safefs.testing.states import State, state_of, torn
 from safefs.testing.undertakings import World, each_resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from safefs.testing.undertakings import Undertaking
@@ -62,18 +62,19 @@ def survey(
     *,
     every: int = 1,
     directory: Path | None = None,
+    world: Callable[[str], World] = World,
 ) -> Kills:
     """Kill each undertaking before every call, or every so many calls (never the same for two).
 
     ``chosen``: (undertaking, resolver); all, unless it is given. Works in a temporary directory, in
-    memory if there is such a place, or beneath ``directory``.
+    memory if there is such a place, or beneath ``directory``. ``world``: what is laid out there.
     """
     found = Kills()
     began = time.perf_counter()
     with scratch_in_memory(directory) as place, Interposed() as seam:
         for number, (each, resolver) in enumerate(each_resolver() if chosen is None else chosen):
             with forced(resolver):
-                _Course(World(str(place)), seam, each, resolver, found).run(number % every, every)
+                _Course(world(str(place)), seam, each, resolver, found).run(number % every, every)
     found.seconds = time.perf_counter() - began
     return found
 
@@ -101,7 +102,7 @@ class _Course:
             self._kill(index)
 
     def _state(self) -> State:
-        return state_of(*self._world.paths)
+        return state_of(*self._world.paths, content=self._world.content)
 
     def _laid(self) -> State:
         self._world.lay()

@@ -151,6 +151,14 @@ class Life(RuleBasedStateMachine):
         """What is tested, with its root at ``directory``; it has ``close``."""
         raise NotImplementedError
 
+    def stored(self, content: bytes) -> bytes:
+        """What lies in a file of this content, as somebody puts it there before the life begins."""
+        return content
+
+    def content(self, stored: bytes) -> bytes:
+        """The content of a file in which this lies."""
+        return stored
+
     def beneath(self, subject: Any, path: str) -> Any:
         """A subject of its own on a directory of this one, as a context manager."""
         raise NotImplementedError
@@ -249,7 +257,7 @@ class Life(RuleBasedStateMachine):
         """The directories are what the model says."""
         expected = portrait(self.tree)
         for word, (directory, _) in self.subjects.items():
-            found = portrait_of(directory)
+            found = portrait_of(directory, self.content)
             assert found == expected, f"by {word}: {_difference(found, expected)}"
 
     @invariant()
@@ -277,7 +285,7 @@ class Life(RuleBasedStateMachine):
             "abs": Link(str(self.scratch.outside / "victim.txt")),
         }
         for directory, _ in self.subjects.values():
-            build_tree(self.tree, directory)
+            build_tree(self.tree, directory, self.stored)
         self.learn()
 
 

@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any
 from safefs.testing.oracle import Directory, File, Link
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from safefs.testing.oracle import Node
+
+    Change = Callable[[bytes], bytes]
 
     Portrait = dict[str, tuple[object, ...]]
 
@@ -50,8 +54,11 @@ def _name_all(found: dict[str, Any], paths: list[str], *, elsewhere: int = 0) ->
         found[path] = (*found[path][:-1], shared)
 
 
-def portrait_of(directory: str | os.PathLike[str]) -> Portrait:
-    """The portrait of a directory, by plain calls of ``os``; no link is followed."""
+def portrait_of(directory: str | os.PathLike[str], content: Change = bytes) -> Portrait:
+    """The portrait of a directory, by plain calls of ``os``; no link is followed.
+
+    ``content`` makes of what lies in a file what it stands for.
+    """
     at = os.fspath(directory)
     found: dict[str, Any] = {"": ("directory", stat.S_IMODE(os.lstat(at).st_mode))}
     names: dict[tuple[int, int], tuple[int, list[str]]] = {}
@@ -62,7 +69,7 @@ def portrait_of(directory: str | os.PathLike[str]) -> Portrait:
             for entry in entries:
                 path = prefix + entry.name
                 seen = entry.stat(follow_symlinks=False)
-                found[path] = _features(entry.path, seen)
+                found[path] = _features(entry.path, seen, content)
                 if stat.S_ISDIR(seen.st_mode):
                     pending.append(path + "/")
                 elif seen.st_nlink > 1:
@@ -73,7 +80,7 @@ def portrait_of(directory: str | os.PathLike[str]) -> Portrait:
     return found
 
 
-def _features(path: str, seen: os.stat_result) -> tuple[object, ...]:
+def _features(path: str, seen: os.stat_result, content: Change) -> tuple[object, ...]:
     if stat.S_ISLNK(seen.st_mode):
         return ("link", os.readlink(path), ())
     mode = stat.S_IMODE(seen.st_mode)
@@ -82,41 +89,44 @@ def _features(path: str, seen: os.stat_result) -> tuple[object, ...]:
     if not stat.S_ISREG(seen.st_mode):
         return ("neither file, directory nor link", seen.st_mode, ())
     if not seen.st_size:
-        return ("file", mode, b"", ())
+        return ("file", mode, content(b""), ())
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        return ("file", mode, os.read(fd, seen.st_size + 1), ())
+        return ("file", mode, content(os.read(fd, seen.st_size + 1)), ())
     finally:
         os.close(fd)
 
 
-def build_tree(top: Directory, directory: str | os.PathLike[str]) -> None:
-    """Make a tree in memory in an empty directory; what has two names is linked hard."""
+def build_tree(top: Directory, directory: str | os.PathLike[str], stored: Change = bytes) -> None:
+    """Make a tree in memory in an empty directory; what has two names is linked hard.
+
+    ``stored`` makes of the content of a file what is to lie there.
+    """
     made: dict[int, str] = {}
-    _build(top, os.fspath(directory), made)
+    _build(top, os.fspath(directory), made, stored)
 
 
-def _build(top: Directory, at: str, made: dict[int, str]) -> None:
+def _build(top: Directory, at: str, made: dict[int, str], stored: Change) -> None:
     for name, node in top.entries.items():
         path = f"{at}/{name}"
         if isinstance(node, Directory):
             os.mkdir(path)
-            _build(node, path, made)
+            _build(node, path, made, stored)
         elif (first := made.setdefault(id(node), path)) is not path:
             os.link(first, path, follow_symlinks=False)
         elif isinstance(node, File):
-            _build_file(node, path)
+            _build_file(node, path, stored(node.content))
         else:
             os.symlink(node.target, path)
     os.chmod(at, top.mode)
 
 
-def _build_file(file: File, path: str) -> None:
+def _build_file(file: File, path: str, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     fd = os.open(path, flags, file.mode)
     try:
-        if file.content:
-            os.write(fd, file.content)
+        if content:
+            os.write(fd, content)
         if file.mode & 0o022:  # what the umask may have taken
             os.fchmod(fd, file.mode)
     finally:

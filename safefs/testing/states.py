@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from safefs.operations.replace import is_temporary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
     # A directory; a link and its target; a file, its permissions, attributes and content.
@@ -30,8 +30,11 @@ class State(NamedTuple):
         return {path: thing for path, thing in self.things.items() if thing != _DIRECTORY}
 
 
-def state_of(*places: str) -> State:
-    """What stands beneath these directories now, by plain calls."""
+def state_of(*places: str, content: Callable[[bytes], bytes] = bytes) -> State:
+    """What stands beneath these directories now, by plain calls.
+
+    ``content`` makes of what lies in a file what it stands for.
+    """
     things: dict[str, Thing] = {}
     temporaries: list[str] = []
     for place in places:
@@ -39,7 +42,7 @@ def state_of(*places: str) -> State:
             if is_temporary(os.path.basename(path)):
                 temporaries.append(path)
             else:
-                things[path] = _thing(path, found)
+                things[path] = _thing(path, found, content)
     return State(things, temporaries)
 
 
@@ -53,7 +56,7 @@ def _beneath(place: str) -> Iterator[tuple[str, os.stat_result]]:
             yield from _beneath(entry.path)
 
 
-def _thing(path: str, found: os.stat_result) -> Thing:
+def _thing(path: str, found: os.stat_result, content: Callable[[bytes], bytes]) -> Thing:
     if S_ISDIR(found.st_mode):
         return _DIRECTORY
     if S_ISLNK(found.st_mode):
@@ -61,7 +64,7 @@ def _thing(path: str, found: os.stat_result) -> Thing:
     with open(path, "rb") as file:
         fd = file.fileno()
         noted = tuple((name, os.getxattr(fd, name)) for name in sorted(os.listxattr(fd)))
-        return "file", S_IMODE(found.st_mode), noted, file.read()
+        return "file", S_IMODE(found.st_mode), noted, content(file.read())
 
 
 def torn(now: State, before: State, after: State, *, whole: bool) -> list[str]:

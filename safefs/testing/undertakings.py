@@ -57,7 +57,11 @@ _MEMBERS = ("x", "y")
 
 
 class World:
-    """Two disks side by side, in a directory that is laid out anew for each run."""
+    """Two disks side by side, in a directory that is laid out anew for each run.
+
+    For disks of another kind override ``opened``; where content does not lie in its file as it is,
+    ``stored`` and ``content`` too.
+    """
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -74,26 +78,45 @@ class World:
         for directory in ("d", "tree", "tree/sub", "tree/sub/deep", "tree/empty"):
             os.mkdir(f"{one}/{directory}")
         for path in ("d/small", "tree/a", "tree/sub/b", "tree/sub/deep/c"):
-            _write(f"{one}/{path}", f"{path} ".encode() + SMALL, 0o640)
+            self._write(f"{one}/{path}", f"{path} ".encode() + SMALL, 0o640)
         for path in ("d/large", "tree/sub/large"):
-            _write(f"{one}/{path}", path.encode() + LARGE, 0o604)
+            self._write(f"{one}/{path}", path.encode() + LARGE, 0o604)
         os.symlink("a", f"{one}/tree/link")
         os.link(f"{one}/tree/a", f"{one}/tree/sub/same")
         with suppress(OSError):  # not every file system has them
             os.setxattr(f"{one}/d/small", "user.note", b"kept where that is asked")
         for name in _TEN[:5]:
-            _write(f"{one}/{name}", f"{name} ".encode() + SMALL, 0o600)
-        _write(f"{one}/box.tar.gz", _TAR, 0o600)
-        _write(f"{one}/box.zip", _ZIP, 0o600)
+            self._write(f"{one}/{name}", f"{name} ".encode() + SMALL, 0o600)
+        self._write(f"{one}/box.tar.gz", _TAR, 0o600)
+        self._write(f"{one}/box.zip", _ZIP, 0o600)
         two = self.paths[1]
         os.mkdir(f"{two}/tree")
-        _write(f"{two}/tree/a", b"other", 0o600)
-        _write(f"{two}/tree/only here", b"only here", 0o600)
-        _write(f"{two}/tree/link", b"no link", 0o600)
+        self._write(f"{two}/tree/a", b"other", 0o600)
+        self._write(f"{two}/tree/only here", b"only here", 0o600)
+        self._write(f"{two}/tree/link", b"no link", 0o600)
+
+    def _write(self, path: str, content: bytes, mode: int) -> None:
+        _write(path, self.stored(content), mode)
+
+    def stored(self, content: bytes) -> bytes:
+        """What is to lie in a file of this content."""
+        return content
+
+    def content(self, stored: bytes) -> bytes:
+        """The content of a file in which this lies."""
+        return stored
+
+    def opened(self, disk: Disk) -> Disk:
+        """The disk on which things are done, over the one that is opened."""
+        return disk
+
+    def _disk(self, path: str, **options: str) -> Disk:
+        plain = self._stack.enter_context(Disk(path, **options))  # type: ignore[arg-type]
+        return self._stack.enter_context(self.opened(plain))
 
     def __enter__(self) -> Self:
-        self.one = self._stack.enter_context(Disk(self.paths[0], locks=self._locks))
-        self.two = self._stack.enter_context(Disk(self.paths[1]))
+        self.one = self._disk(self.paths[0], locks=self._locks)
+        self.two = self._disk(self.paths[1])
         self.root = self._stack.enter_context(Root(self.paths[0]))
         return self
 
