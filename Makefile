@@ -48,10 +48,10 @@ comparison: $(VENV)/.comparison
 	$(BIN)/python -m tests.comparison
 
 # Programs of Debian that tests use as real clients; without root, those tests skip by name.
-TOOLS := strace e2fsprogs btrfs-progs xfsprogs age gnome-keyring dbus dbus-daemon
+TOOLS := strace e2fsprogs btrfs-progs xfsprogs age gnome-keyring dbus dbus-daemon curl litmus cadaver rclone
 tools:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  for tool in strace mkfs.ext4 mkfs.btrfs mkfs.xfs age age-keygen gnome-keyring-daemon dbus-run-session; do command -v $$tool >/dev/null || missing=1; done; \
+	  for tool in strace mkfs.ext4 mkfs.btrfs mkfs.xfs age age-keygen gnome-keyring-daemon dbus-run-session curl litmus cadaver rclone; do command -v $$tool >/dev/null || missing=1; done; \
 	  test -z "$$missing" || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TOOLS); }; \
 	else echo "make tools: not root on Debian, so tests that need one of $(TOOLS) will skip"; fi
 

@@ -24,6 +24,7 @@ CLASSES = (
     ("Secret", "secrets/secret", ""),
     ("Scope", "secrets/scope", ""),
     ("Grant", "secrets/grant", ""),
+    ("Bridge", "bridge/serving", ""),
     ("Policy", "policy", ""),
     ("Budget", "budget", ""),
     ("Progress", "progress", ""),
@@ -44,6 +45,7 @@ CLASSES = (
 # These have no constructor for callers.
 MADE_ELSEWHERE = (
     "Access",
+    "Bridge",
     "Change",
     "DiskPath",
     "Explanation",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, NoReturn, Self
 
     from safefs.age.hidden import Hidden
+    from safefs.bridge.serving import Bridge
     from safefs.config import DiskEntry
     from safefs.drivers.base import Driver
     from safefs.drivers.observed import OnAccess
@@ -401,6 +402,46 @@ class Storage:
     def revoke_tokens(self) -> None:
         """Make void all that have been issued, for all processes."""
         self._tokens().revoke_all()
+
+    # For other processes, with ``safefs[bridge]``
+
+    def serve(
+        self,
+        *names: str,
+        read_only: bool = False,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        socket: str | os.PathLike[str] | None = None,
+        origins: Iterable[str] = (),
+        max_body: int | None = None,
+    ) -> Bridge:
+        """Serve these disks to other processes of this machine, in a ``with`` block.
+
+        By WebDAV over TLS, with a certificate and a key that are made for this start, as
+        ``https://127.0.0.1:port/name/path``: ``bridge.hand_over(fd)`` tells both to who is to have
+        them. Tokens of this Storage for the audience ``"bridge"`` are taken as well, for what they
+        allow.
+
+        ``port`` 0 is any. ``socket``: a name to listen at instead, made with mode 0600, for
+        processes of this user alone. ``origins``: those whose pages may use the bridge in a
+        browser, if they have a key. ``max_body``: the bytes of one upload at most.
+
+        Who has the key may do on these disks whatever this process may. ``ValueError`` for no name,
+        and for a ``host`` that is not this machine's own; ``UnknownDiskError``; ``ImportError``
+        without the extra.
+        """
+        from safefs.bridge.serving import bridge_of
+
+        return bridge_of(
+            self,
+            names,
+            read_only=read_only,
+            host=host,
+            port=port,
+            socket=socket,
+            origins=origins,
+            max_body=max_body,
+        )
 
     def _tokens(self) -> Tokens:
         from safefs.secrets.tokens import Tokens

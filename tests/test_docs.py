@@ -16,6 +16,7 @@ from safefs import Disk, EscapeError, InvalidPathError, PolicyError, Storage
 PROJECT = Path(__file__).parent.parent
 DOCUMENTS = (
     "README.md",
+    "docs/bridge.md",
     "docs/disks.md",
     "docs/durability.md",
     "docs/fsspec.md",

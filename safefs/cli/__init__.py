@@ -15,6 +15,7 @@ from safefs.cli import (
     keys,
     looking,
     running,
+    serving,
     sweeping,
     trees,
     watching,
@@ -50,6 +51,7 @@ COMMANDS = (
     *watching.COMMANDS,
     *keys.COMMANDS,
     *running.COMMANDS,
+    *serving.COMMANDS,
     *itself.COMMANDS,
 )
 
