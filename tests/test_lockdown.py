@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from safefs import LockdownUnavailable, Policy, Storage
 from safefs.kernel import syscalls
-from safefs.lockdown import arguments, needs, rights, ruleset, threads
-from safefs.lockdown.report import enforcements
-from tests.lockeddown import HERE, NEEDS_LANDLOCK, lay_out, program, says
+from safefs.lockdown import arguments, needs, rights, ruleset, selftest, threads
+from safefs.lockdown.report import LockdownReport, enforcements
+from tests.lockeddown import HERE, NEEDS_LANDLOCK, lay_out, program, says, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -655,3 +656,27 @@ def test_is_open_opens_nothing(top: Path) -> None:
         assert not storage.is_open("inside")
         storage.disk("inside")
         assert storage.is_open("inside")
+
+
+# -- the self-test -----------------------------------------------------------------------------
+
+
+def test_the_self_test_proves_the_claims_of_the_report(top: Path) -> None:
+    lines = told([sys.executable, "-m", "safefs.lockdown", "--self-test"], top).splitlines()
+    found = {line[:30].strip(): line.split(":")[-1].split(maxsplit=1)[1] for line in lines}
+    assert set(found.values()) <= {"holds", "could not be tried"}
+    tried = {claim for claim, word in found.items() if word == "holds"}
+    assert {right.name for right in rights.RIGHTS} - tried <= {"make_char", "make_block"}
+    assert {"stat (not denied)", "chmod (not denied)", "UDP (not denied)"} <= tried
+    assert not list(top.glob("safefs-selftest-*"))
+
+
+def test_the_self_test_finds_a_claim_that_does_not_hold() -> None:
+    report = LockdownReport(7, True, "deny", (), (), enforcements(5, "deny"), ())
+    free = dict.fromkeys([right.name for right in rights.RIGHTS], "done") | {"stat": "done"}
+    locked = dict.fromkeys(free, "denied") | {"read_file": "done", "execute": "ENOENT"}
+    verdicts = {each.claim: each.holds for each in selftest.verdicts(report, free, locked)}
+    wrong = {claim for claim, holds in verdicts.items() if not holds}
+    assert wrong == {"read_file", "execute", "stat (not denied)", "abstract_unix_socket", "signal"}
+    free["read_file"] = "denied"
+    assert selftest.verdicts(report, free, locked)[2].holds is None
