@@ -10,6 +10,7 @@ from benchmarks.work import (
     fsspec,
     growth,
     imports,
+    lockdown,
     many,
     parallel,
     policy,
@@ -35,6 +36,7 @@ _KINDS = (
     growth,
     policy,
     sealing,
+    lockdown,
     across,
 )
 
