@@ -886,6 +886,41 @@ def test_what_cannot_be_given_to_the_present_key_is_told_and_left(plain: Disk, d
         assert plain.get("a") == b"plain"
 
 
+def _plain(content: bytes) -> bytes:
+    del content
+    return b"no age file"
+
+
+def _cut(content: bytes) -> bytes:
+    return content[:-30]
+
+
+def _damaged(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+@pytest.mark.parametrize("spoilt", [_plain, _cut, _damaged])
+@pytest.mark.parametrize("checksum", [False, True])
+def test_a_mirror_replaces_what_cannot_be_read_and_does_not_take_it_for_a_source(
+    plain: Disk,
+    disk: Disk,
+    tmp_path: Path,
+    spoilt: Callable[[bytes], bytes],
+    *,
+    checksum: bool,
+) -> None:
+    with Disk(tmp_path / "other", create=True) as other:
+        other.put("f", b"a content")
+        other.sync_to(disk / "copy")
+        plain.put("copy/f", spoilt(plain.get("copy/f")))
+        report = other.sync_to(disk / "copy", checksum=checksum)
+        assert [(step.action, step.path) for step in report.steps] == [("replace", "f")]
+        assert disk.get("copy/f") == b"a content"
+        plain.put("copy/f", spoilt(plain.get("copy/f")))
+        with pytest.raises(SealedFileError):
+            disk.sync_to(other / "back", source="copy")
+
+
 def test_a_file_that_is_not_whole_is_not_given_to_the_present_key(plain: Disk, disk: Disk) -> None:
     """Who is writing it would write on into what has no name any more."""
     disk.put("f", b"before" * CHUNK)

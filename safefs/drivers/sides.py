@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from safefs.drivers.measured import UnmeasuredStat
 from safefs.operations.replace import is_temporary, temporary_name
 from safefs.operations.sides import Info
 from safefs.operations.traversal import refuse_kind
@@ -21,7 +22,28 @@ if TYPE_CHECKING:
 _PIECE = 1 << 20
 
 
+class UnmeasuredInfo(Info):
+    """Of a file whose size cannot be told: to ask for it raises why."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, found: UnmeasuredStat) -> None:
+        self._found = found
+        times = found.mtime_ns, found.mtime_ns
+        super().__init__(found.kind, 0, found.mode, times, found)
+
+    @property
+    def size(self) -> int:
+        return self._found.size
+
+    @size.setter
+    def size(self, size: int) -> None:
+        """What it is given at first says nothing."""
+
+
 def info_of(found: Stat) -> Info:
+    if isinstance(found, UnmeasuredStat):
+        return UnmeasuredInfo(found)
     version = found.identity, found.size, found.mtime_ns
     times = found.mtime_ns, found.mtime_ns
     return Info(found.kind, found.size, found.mode, times, version)

@@ -10,12 +10,14 @@ from __future__ import annotations
 from errno import EINVAL, EISDIR, ENXIO, EXDEV
 from os import strerror
 
-from safefs.errors import PolicyError, SafefsError
+from safefs.errors import PolicyError, SafefsError, SealedFileError
 from safefs.operations.collisions import collision, collisions
 from safefs.operations.job import WholeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from safefs.operations.job import Job
     from safefs.operations.sides import Folder, Info, Side
     from safefs.report import Kind
@@ -41,6 +43,22 @@ class _Step:
     def writes(self) -> bool:
         """Whether the content of a file is to be written."""
         return self.info.kind == "file" and self.what != "update"
+
+
+def _size(there: Info) -> int | None:
+    """None for what stands in the target and cannot be measured: it gives way, whatever it is."""
+    try:
+        return there.size
+    except (OSError, SealedFileError):
+        return None
+
+
+def _read(there: BinaryIO) -> bytes | None:
+    """A piece of what stands in the target; None for what is no content."""
+    try:
+        return there.read(_PIECE)
+    except SealedFileError:
+        return None
 
 
 class Plan:
@@ -194,13 +212,15 @@ class Plan:
         return there.mode != self._target.kept(info) or there.mtime_ns != info.mtime_ns
 
     def _differs(self, old: Folder, new: Folder | None, name: str, info: Info, there: Info) -> bool:
-        if info.size != there.size:
+        if info.size != _size(there):
             return True
         if not self._job.checksum:
             return info.mtime_ns != there.mtime_ns
         assert new is not None
         try:
             mine = new.open(name)[0]
+        except SealedFileError:
+            return True
         except SafefsError:
             raise
         except PermissionError:
@@ -208,7 +228,7 @@ class Plan:
         with mine as other, old.open(name)[0] as one:
             while True:
                 piece = one.read(_PIECE)
-                if piece != other.read(_PIECE):
+                if piece != _read(other):
                     return True
                 if not piece:
                     return False
