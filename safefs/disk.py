@@ -831,12 +831,12 @@ class Disk:
 
     def _replace_longer(self, where: RelPath, between: bytes, new: bytes) -> None:
         with self._lock, ExitStack() as held:
-            permissions, chunks = None, iter((new,))
+            permissions, body = None, Body(new)
             with suppress(FileNotFoundError):
                 file = held.enter_context(self._driver.open(where, "rb"))
                 permissions = self._driver.stat_open(file).permissions
-                chunks = before(between, file, new)
-            transfer.write(self._driver, where, Body(chunks), permissions)
+                body = Body(before(between, file, new))
+            transfer.write(self._driver, where, body, permissions)
 
     def prepend(self, path: AnyPath, data: Content, *, separator: bytes | str = b"") -> None:
         """Add to the beginning of a file, or create it and the directories above it.

@@ -726,6 +726,31 @@ def test_policies_and_confinement_are_those_below(tmp_path: Path) -> None:
             narrow.get("d/f")
 
 
+@pytest.mark.parametrize("door", ["put", "append", "copy", "sync_to"])
+def test_what_is_too_large_once_it_is_sealed_leaves_no_directories(
+    plain: Disk, disk: Disk, tmp_path: Path, door: str
+) -> None:
+    disk.put("exact", b"8 bytes!")
+    most = plain.size("exact")
+    with (
+        Disk(tmp_path / "other", create=True) as other,
+        disk.with_policy(Policy(max_file_size=most)) as small,
+    ):
+        doors: dict[str, Callable[[str, bytes], object]] = {
+            "put": small.put,
+            "append": small.append,
+            "copy": lambda path, _: other.copy("f", small / path),
+            "sync_to": lambda path, _: other.sync_to(small / path),
+        }
+        other.put("f", b"nine byte")
+        with pytest.raises(PolicyError, match="max_file_size"):
+            doors[door]("a/b/c", b"nine byte")
+        assert plain.all_directories() == []
+        other.put("f", b"8 bytes!")
+        doors[door]("a/b/c", b"8 bytes!")
+        assert disk.get("a/b/c/f" if door == "sync_to" else "a/b/c") == b"8 bytes!"
+
+
 def test_quotas_and_the_largest_size_count_what_is_stored(plain: Disk, disk: Disk) -> None:
     disk.put("f", b"")
     header = plain.size("f")

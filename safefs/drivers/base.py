@@ -325,6 +325,9 @@ class Driver(Protocol):
     def set_modified(self, path: RelPath, mtime_ns: int) -> None:
         """Set the modification time of what the path leads to."""
 
+    def stored_size(self, size: int) -> int:
+        """How large a file of so many bytes of content is for ``policy``."""
+
     def kept_mode(self, permissions: int, *, directory: bool) -> int:
         """What these permissions of another disk's file or directory become on this one."""
 

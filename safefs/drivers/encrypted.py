@@ -12,9 +12,11 @@ from errno import EEXIST, EISDIR, ESTALE
 from stat import S_ISREG
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
 
+from safefs.age.opening import new_file_key, sealed_header
 from safefs.age.reading import SealedReader, content_size
 from safefs.age.scrypt import ScryptIdentity
 from safefs.age.sealing import decrypt
+from safefs.age.stream import sealed_size
 from safefs.drivers import transfer
 from safefs.drivers.fileobjects import as_text, binary
 from safefs.drivers.measured import UnmeasuredStat, result_with_size, with_size
@@ -422,6 +424,11 @@ class EncryptedDriver:
 
     def set_modified(self, path: RelPath, mtime_ns: int) -> None:
         self._inner.set_modified(path, mtime_ns)
+
+    def stored_size(self, size: int) -> int:
+        """With a header, which is as long for each file that is sealed for this key."""
+        header = sealed_header(new_file_key(), [self._key.recipient]).encode()
+        return self._inner.stored_size(len(header) + sealed_size(size))
 
     def kept_mode(self, permissions: int, *, directory: bool) -> int:
         return self._inner.kept_mode(permissions, directory=directory)

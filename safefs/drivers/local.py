@@ -259,6 +259,9 @@ class LocalDriver:
     def set_modified(self, path: RelPath, mtime_ns: int) -> None:
         self._root.utime(path, ns=(mtime_ns, mtime_ns))
 
+    def stored_size(self, size: int) -> int:
+        return size
+
     def kept_mode(self, permissions: int, *, directory: bool) -> int:
         most = self._directory_mode if directory else self._file_mode
         return permissions & (0o777 if most is None else most)

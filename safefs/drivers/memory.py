@@ -562,6 +562,9 @@ class MemoryDriver:
         with self._lock:
             self._changed(path).mtime_ns = mtime_ns
 
+    def stored_size(self, size: int) -> int:
+        return size
+
     def kept_mode(self, permissions: int, *, directory: bool) -> int:
         return permissions & (self._directory_mode if directory else self._most)
 

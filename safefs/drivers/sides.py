@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from safefs.drivers.measured import UnmeasuredStat
+from safefs.drivers.transfer import check_size
 from safefs.operations.replace import is_temporary, temporary_name
 from safefs.operations.sides import Info
 from safefs.operations.traversal import refuse_kind
@@ -72,7 +73,7 @@ class DriverSide:
                 raise policy.rules.refusal(place, path)
 
     def check_size(self, name: str, size: int) -> None:
-        self._driver.policy.check_size(name, size)
+        check_size(self._driver, name, size)
 
     def kept(self, info: Info) -> int:
         return self._driver.kept_mode(info.mode, directory=info.kind == "directory")

@@ -51,9 +51,15 @@ def make_parent(
         return False
     above, _ = foresee(driver, where, no_name=no_name, slash=slash)
     if size is not None:
-        driver.policy.check_size(where.shown, size)
+        check_size(driver, where.shown, size)
     driver.mkdir(above, 0o777, parents=True, exist_ok=True, durable=durable)
     return True
+
+
+def check_size(driver: Driver, shown: str | bytes, size: int) -> None:
+    """Refuse what the policy refuses of a file with so many bytes of content."""
+    if driver.policy.max_file_size is not None:
+        driver.policy.check_size(shown, driver.stored_size(size))
 
 
 def foresee(
@@ -274,7 +280,7 @@ def copy_across(here: End, there: End, *, overwrite: bool) -> Stat:
         with Blame(here.path):
             found = here.driver.stat_open(file)
         refuse_same(here, there, found, overwrite=overwrite)
-        there.driver.policy.check_size(there.path.shown, found.size)
+        check_size(there.driver, there.path.shown, found.size)
         write(there.driver, there.path, Body(file), found.permissions, overwrite=overwrite)
     return found
 
