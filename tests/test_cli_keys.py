@@ -240,3 +240,18 @@ def test_a_passphrase_without_a_terminal_is_an_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("getpass.getpass", warns)
     with pytest.raises(ValueError, match="asked for at a terminal, and there is none"):
         keys._ask("Passphrase: ")
+
+
+def test_an_option_may_stand_before_the_file(sh: Shell, home: Path, recipient: str) -> None:
+    assert recipient
+    key(sh, "export", "--yes", str(home / "key.txt"))
+    key(sh, "import", "--yes", str(home / "key.txt"))
+    assert "unrecognized arguments: one two" in fails(sh, "export", "--yes", "one", "two", status=2)
+
+
+def test_a_missing_extra_is_one_line(
+    sh: Shell, recipient: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert recipient
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    assert "install safefs[crypto]" in fails(sh, "rotate", "--yes")

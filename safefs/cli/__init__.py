@@ -63,6 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     try:
         arguments, unknown = parser.parse_known_args(argv)
+        # argparse takes an optional word for left out where an option stands before it.
+        if len(unknown) == 1 and unknown[0][:1] != "-" and getattr(arguments, "file", "") is None:
+            arguments.file = unknown.pop()
         if unknown:
             options = [text for text in unknown if text[:1] == "-"]
             arguments.parser.error(f"unrecognized arguments: {' '.join(options or unknown)}")
@@ -83,6 +86,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except ImportError as error:
+        if "install safefs[" not in str(error):  # else it says which extra is missing
+            raise
+        complain(str(error))
+        return FAILED
     except FAILURES as error:
         complain(reason_of(error))
         abandon_output_if_full()
