@@ -224,7 +224,7 @@ class Place:
             made = ""
             for name in real.relative_to(there).parts:
                 made = f"{made}/{name}" if made else name
-                _mkdir(root, made)
+                make_ours(root, made)
 
     def _check_home_exists(self, there: Path) -> None:
         """Nothing is made for a user whose home is not there."""
@@ -450,11 +450,20 @@ def _variable_problem(variable: str) -> str:
     return f"cannot be known: {variable} is {value!r}, which is not an absolute path"
 
 
-def _mkdir(root: Root, path: str) -> None:
+def make_ours(root: Root, path: str) -> None:
+    """A directory, 0700 whatever the umask, unless it is there."""
     try:
         root.mkdir(path, _OURS_ALONE)
     except FileExistsError:
-        pass  # another process of the same application; what it is is checked when it is opened
+        return  # another process of the same application; what it is is checked when it is opened
+    if _shuts_out(root.lstat(path)):
+        root.chmod(path, _OURS_ALONE)
+
+
+def _shuts_out(made: os.stat_result) -> bool:
+    """Whether a umask had a directory of ours made so that we cannot use it, nor ever could."""
+    ours = S_ISDIR(made.st_mode) and made.st_uid == os.geteuid()
+    return ours and made.st_mode & _OURS_ALONE != _OURS_ALONE
 
 
 def _stat_without_links(real: Path) -> os.stat_result:
@@ -496,11 +505,13 @@ class TemporaryFolder:
     def _opened(self, parent: Root, name: str) -> Root:
         root = parent.subroot(name)
         try:
-            found = root.stat(".")
+            found = os.fstat(root.fileno())  # no path leads even to "." if a umask shut us out
             # The name itself is this very directory, and no link to another one.
             ours = os.path.samestat(found, parent.lstat(name)) and found.st_uid == os.geteuid()
-            if not ours or found.st_mode & _ALL != _OURS_ALONE:
+            if not ours or found.st_mode & _ALL & ~_OURS_ALONE:
                 raise UnsafeFolderError(TEMP, self.path, "was replaced while it was made")
+            if _shuts_out(found):
+                parent.chmod(name, _OURS_ALONE)
         except BaseException:
             root.close()
             raise

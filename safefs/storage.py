@@ -15,7 +15,7 @@ from safefs.drivers.locking import FOLDER as LOCKS
 from safefs.drivers.locking import LockDirectory
 from safefs.drivers.observed import check_hook
 from safefs.errors import ConfigError, LockedDownError, MissingFolderError, UnknownDiskError
-from safefs.folders import HOME, PRIVATE, STATE, TEMP, TemporaryFolder, places
+from safefs.folders import HOME, PRIVATE, STATE, TEMP, TemporaryFolder, make_ours, places
 from safefs.policy import Policy
 from safefs.root import Root
 
@@ -682,7 +682,7 @@ def _lock_folder(state: Place) -> Callable[[], Root]:
 
     def opener() -> Root:
         with state.open() as root:
-            root.makedirs(LOCKS, 0o700, exist_ok=True)
+            make_ours(root, LOCKS)
             return root.subroot(LOCKS)
 
     return opener

@@ -222,7 +222,7 @@ def test_the_disk_of_the_state_does_not_show_it(home: Path) -> None:
         with pytest.raises(PolicyError):
             state.get(f".keys/{KEY}")
         with pytest.raises(PolicyError):
-            state.get(f"locks/../.keys/{KEY}")
+            state.get(f".locks/../.keys/{KEY}")
         with pytest.raises(PolicyError):
             state.delete_directory(".keys")
         assert not [path for path in state.all_directories() if ".keys" in path]

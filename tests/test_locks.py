@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import threading
 import time
@@ -17,6 +18,8 @@ from safefs.drivers.locking import LockDirectory, LockMemory, holding
 from safefs.errors import PolicyError, UnsafeFolderError
 from safefs.kernel import syscalls
 from safefs.operations import locks, replace
+from tests.attackers import in_child
+from tests.installations import home as home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -375,7 +378,7 @@ def test_a_storage_keeps_the_locks_of_its_disks_in_its_state_folder(
             with another.disk("documents").lock("a"):
                 pass
         assert [path.name for path in (tmp_path / "home" / "Documents").iterdir()] == ["f"]
-        assert len(os.listdir(tmp_path / "home/.local/state/app/locks")) == 3
+        assert len(os.listdir(tmp_path / "home/.local/state/app/.locks")) == 3
 
 
 def test_a_state_folder_that_is_not_to_be_trusted_has_no_locks(
@@ -411,3 +414,60 @@ def test_closing_gives_the_place_up_and_the_next_lock_opens_it_again(tmp_path: P
     again.release()
     again.release()
     place.close()
+
+
+def test_a_folder_of_locks_that_was_removed_is_made_anew_by_who_had_it_open(
+    tmp_path: Path,
+) -> None:
+    place = LockDirectory.at(tmp_path / "locks")
+    other = LockDirectory.at(tmp_path / "locks")
+    for _ in range(2):
+        for each in (place, other):
+            taken = each.take("a", shared=False, timeout=0)
+            assert taken is not None
+            taken.release()
+        shutil.rmtree(tmp_path / "locks")
+    taken = place.take("a", shared=False, timeout=0)
+    assert taken is not None
+    with pytest.raises(OSError, match="avoided"):  # it is the very same
+        other.take("a", shared=False, timeout=0)
+    taken.release()
+    place.close()
+    other.close()
+
+
+def test_who_empties_the_disk_of_the_state_removes_no_lock(
+    home: Path,
+) -> None:
+    with Storage("acme") as storage, Storage("acme") as other:
+        state = storage.disk("state")
+        with state.lock("a"):
+            assert state.all_directories() == state.all_files() == []
+            with pytest.raises(PolicyError):
+                state.delete_directory(".locks")
+            with pytest.raises(OSError, match="avoided"):  # it is still the very same
+                other.disk("state").lock("a", timeout=0).acquire()
+    assert [path.name for path in (home / ".local/state/acme").iterdir()] == [".locks"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is another user by turns")
+@pytest.mark.parametrize("mask", [0o777, 0o700, 0o200])
+def test_a_umask_that_shuts_the_owner_out_spoils_nothing_for_good(
+    shared_root: Path, monkeypatch: pytest.MonkeyPatch, mask: int
+) -> None:
+    monkeypatch.setenv("HOME", str(shared_root))
+
+    def run(umask: int) -> str:
+        os.umask(umask)
+        with Storage("acme") as storage:
+            with storage.disk("state").lock("a", timeout=1):
+                storage.disk("state").put("f", str(umask))
+            storage.disk("temp").put("f", "")
+            return storage.disk("state").get_text("f")
+
+    with Storage("acme"):
+        pass  # what the library is loaded with at first use is not for that user to read
+    for umask in (mask, mask, 0o022):
+        assert in_child(lambda umask=umask: run(umask), uid=65534) == str(umask)  # type: ignore[misc]
+    for path in (shared_root / ".local").rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600)

@@ -517,11 +517,26 @@ def real(home: Path) -> Iterator[Storage]:
         yield storage
 
 
+@pytest.mark.parametrize("mask", [0o777, 0o200])
+def test_a_umask_that_shuts_the_owner_out_does_not_do_so_for_good(
+    real: Storage, home: Path, mask: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        real.secrets.set("mail", "canary")
+    finally:
+        os.umask(before)
+    found = [*(home / ".local").rglob("*"), home / ".local"]
+    assert any(path.name == ".secrets" for path in found)
+    for path in found:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
 def test_a_storage_keeps_its_secrets_where_no_disk_shows_them(real: Storage, home: Path) -> None:
     real.secrets.set("mail", "canary")
     real.issue_token(Scope("state", verbs=["read"]))
     state = real.disk("state")
-    assert [path for path in state.all_files() if not path.startswith("locks/")] == []
+    assert state.all_files() == []
     for path in (".secrets", ".tokens/revoked.json"):
         with pytest.raises(PolicyError):
             state.get(path)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from safefs.root import StrOrBytesPath
 
-FOLDER = "locks"  # in an application's state folder
+# In an application's state folder, of which the disk ``state`` shows no name that begins with a
+# dot: who empties that disk removes no lock that is held.
+FOLDER = ".locks"
 _FOLDER_MODE = 0o700
 # How many locks all conditional replacements of an application share. One is held for the moment
 # of a rename, so that two files may have the same; and each is a file that stays.
@@ -79,9 +81,18 @@ class LockDirectory:
         return cls(opener)
 
     def take(self, key: str, *, shared: bool, timeout: float | None) -> Taken | None:
-        path = RelPath(key.encode(), key)
-        handle = self.opened()._handle  # noqa: SLF001  (held here and nowhere else)
-        return locks.take(handle, path, shared=shared, timeout=timeout)
+        root = self.opened()
+        try:
+            return _take(root, key, shared=shared, timeout=timeout)
+        except FileNotFoundError:  # somebody has removed the directory; nothing is made in it again
+            self._leave(root)
+        return _take(self.opened(), key, shared=shared, timeout=timeout)
+
+    def _leave(self, gone: Root) -> None:
+        """Not closed: another thread may be at it, and will see for itself."""
+        with self._guard:
+            if self._root is gone:
+                self._root = None
 
     def opened(self) -> Root:
         """The directory itself, opened now where it was not; this object closes it."""
@@ -99,6 +110,11 @@ class LockDirectory:
             root, self._root = self._root, None
         if root is not None:
             root.close()
+
+
+def _take(root: Root, key: str, *, shared: bool, timeout: float | None) -> Taken | None:
+    handle = root._handle  # noqa: SLF001  (held here and nowhere else)
+    return locks.take(handle, RelPath(key.encode(), key), shared=shared, timeout=timeout)
 
 
 class LockMemory:

@@ -97,6 +97,8 @@ def take(handle: Handle, path: RelPath, *, shared: bool, timeout: float | None) 
         try:
             found = syscalls.fstat(fd)
             file = found.st_dev, found.st_ino
+            if found.st_mode & _MODE != _MODE and found.st_uid == syscalls.geteuid():
+                syscalls.fchmod(fd, _MODE)  # a umask had it made so that nobody could open it again
             _refuse_to_wait_for_oneself(file, path, shared=shared)
             if not _wait(fd, shared=shared, until=until):
                 return None

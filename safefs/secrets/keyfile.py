@@ -185,3 +185,4 @@ def _make(root: Root) -> None:
         parents_mode=_FOLDER_MODE,
         durable=True,
     )
+    root.chmod(FOLDER, _FOLDER_MODE)  # a umask may have shut the owner out

@@ -20,6 +20,8 @@ def put(disk: Disk, path: str, data: bytes) -> None:
     where = disk._path(path)  # noqa: SLF001  (a disk does not ask for permissions)
     driver = disk._driver  # noqa: SLF001  (the same)
     above = where.split()[0]
-    if above:
-        driver.mkdir(RelPath(above, path), 0o700, parents=True, exist_ok=True, durable=True)
+    folder = RelPath(above, path)
+    if above and not driver.exists(folder):
+        driver.mkdir(folder, 0o700, parents=True, exist_ok=True, durable=True)
+        driver.chmod(folder, lambda mode: mode | 0o700)  # a umask may have shut the owner out
     transfer.write(driver, where, Body(data), 0o600, durable=True)
