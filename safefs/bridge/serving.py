@@ -128,6 +128,8 @@ class Bridge(Unpickled):
         self._held.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_address"):  # half made, as a traceback may show it
+            return f"<{type(self).__name__}>"
         where = "not serving" if self._address is None else self._address.url
         return f"<{type(self).__name__} {where}: {', '.join(self._disks)}>"
 
