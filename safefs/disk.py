@@ -1231,9 +1231,10 @@ class Disk:
 
         A link is never followed; it is copied as a link where what it leads to is exported too,
         and is left out otherwise. What is no file, directory or link is left out. Another name of
-        a file that is left out, or is an environment, is treated as that one. Permissions are kept
-        less the umask and set-id bits, and the times of files; owners, extended attributes and
-        holes are not.
+        a file that is left out, or is an environment, is treated as that one, and so is what a link
+        of such a name leads to; but not a hard link to a file in a directory that is left out.
+        Permissions are kept less the umask and set-id bits, and the times of files; owners,
+        extended attributes and holes are not.
 
         ``FileExistsError`` or ENOTEMPTY where something is at the destination, EINVAL where it lies
         in what is exported, ESTALE for what is replaced meanwhile, ``ImportError`` without

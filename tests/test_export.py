@@ -726,3 +726,47 @@ def test_a_disk_of_a_storage_is_exported(tmp_path: Path) -> None:
         documents.export(storage.disk("music") / "copy")
         assert storage.disk("music").get("copy/a/b.txt") == b"hello"
     assert tree(tmp_path / "out") == {"a": None, "a/b.txt": b"hello"}
+
+
+LED = [  # a link, what it says, where the secret lies, and what becomes of that
+    (".env", "shared/environment", "shared/environment", "rewritten"),
+    (".env", "{app}/shared/environment", "shared/environment", "rewritten"),
+    (".env", "/srv/app/shared/environment", "shared/environment", "rewritten"),
+    ("a/.env.local", "../shared/environment", "shared/environment", "rewritten"),
+    ("id_rsa", "keys/main", "keys/main", "left out"),
+    ("id_rsa", "/home/me/app/keys/main", "keys/main", "left out"),
+    (".ssh", "keys", "keys/deep/main", "left out"),
+]
+
+
+@pytest.mark.parametrize(("link", "text", "path", "fate"), LED)
+def test_what_a_link_of_such_a_name_leads_to_is_treated_as_that(
+    app: Path, tmp_path: Path, link: str, text: str, path: str, fate: str
+) -> None:
+    """Deployments keep one environment for all releases, and link to it."""
+    (app / ".env").unlink()
+    for each in (link, path):
+        (app / each).parent.mkdir(parents=True, exist_ok=True)
+    (app / path).write_bytes(b"A=1\nDB_SECRET=CANARY-9\n")
+    (app / link).symlink_to(text.format(app=app))
+    with Disk(app) as disk:
+        report = disk.export(tmp_path / "out", redact=["*_SECRET"])
+    assert not [
+        each
+        for each in (tmp_path / "out").rglob("*")
+        if each.is_file() and b"CANARY-9" in each.read_bytes()
+    ]
+    assert (path in {each.path for each in report.rewritten}) == (fate == "rewritten")
+    assert (tmp_path / "out" / path).exists() == (fate == "rewritten")
+
+
+def test_a_directory_that_is_left_out_by_another_name_leaves_the_others_where_they_are(
+    app: Path, tmp_path: Path
+) -> None:
+    (app / "keys").mkdir()
+    (app / "keys-of-music").write_text("C major")
+    (app / ".aws").symlink_to("keys")
+    with Disk(app) as disk:
+        report = disk.export(tmp_path / "out", exclude=[".env"])
+    assert "keys-of-music" in report.copied
+    assert "keys" not in report.copied

@@ -22,6 +22,7 @@ from safefs.drivers.content import CHUNK, Body
 from safefs.drivers.local import LocalDriver
 from safefs.drivers.observed import Whole
 from safefs.drivers.transfer import End
+from safefs.errors import SafefsError
 from safefs.operations.harvesting import Produce
 from safefs.operations.parent import Blame
 from safefs.paths import RelPath, encode
@@ -201,10 +202,13 @@ class _Plan:
         """Go through the tree; the environments in it, by whatever name."""
         behind: dict[tuple[object, ...] | None, str] = {}
         files: list[_Entry] = []
+        links: list[_Entry] = []
         for entry in self._walk():
             found = entry.found
             is_directory = found.kind == "directory"
             reason = self._reason(entry)
+            if found.kind == "symlink":
+                links.append(entry)
             if reason is not None:
                 self._leave(entry.path, reason)
                 if not is_directory:
@@ -220,7 +224,13 @@ class _Plan:
         is_environment = self._selection.is_environment
         environments = [entry for entry in files if is_environment(entry.path)]
         names = {entry.found.identity for entry in environments} - {None}
-        for entry in files:
+        for link in links:
+            if link.path not in self.entries:
+                behind |= dict.fromkeys(self._led_to(link), link.path)
+            elif is_environment(link.path):
+                names |= self._led_to(link)
+        self._leave_directories(behind)
+        for entry in [entry for entry in files if entry.path in self.entries]:
             other = behind.get(entry.found.identity) if entry.found.identity else None
             if other is not None:
                 self._leave(entry.path, f"one file with {other!r}, which is left out")
@@ -228,11 +238,39 @@ class _Plan:
                 environments.append(entry)
         return [entry for entry in environments if entry.path in self.entries]
 
+    def _led_to(self, link: _Entry) -> set[tuple[object, ...] | None]:
+        """What a link is another name of; of one that leads out, whatever in the tree it may mean.
+
+        An absolute text, as a deployment leaves it, may mean what its end is the path of.
+        """
+        try:
+            return {self.tree.stat(link.at).identity} - {None}
+        except (OSError, SafefsError):
+            pass
+        try:
+            names = self.tree.readlink(link.at).split("/")
+        except OSError:
+            return set()
+        ends = ("/".join(names[at:]) for at in range(len(names)))
+        return {self.entries[end].found.identity for end in ends if end in self.entries} - {None}
+
+    def _leave_directories(self, behind: dict[tuple[object, ...] | None, str]) -> None:
+        """Those that have another name which is left out, and all beneath them."""
+        for path, entry in list(self.entries.items()):
+            if entry.found.kind == "directory" and entry.found.identity in behind:
+                link = behind[entry.found.identity]
+                self._leave(path, f"where {link!r} leads, which is left out")
+                for beneath in [each for each in self.entries if each.startswith(f"{path}/")]:
+                    self.entries.pop(beneath)
+
     def _reason(self, entry: _Entry) -> str | None:
         kind = entry.found.kind
         if kind == "other":
             return "no file, directory or link"
-        return self._selection.reason(entry.path, is_directory=kind == "directory")
+        reason = self._selection.reason(entry.path, is_directory=kind == "directory")
+        if reason is None and kind == "symlink":  # it may lead to a directory
+            reason = self._selection.reason(entry.path, is_directory=True)
+        return reason
 
     def _walk(self) -> Iterator[_Entry]:
         """Each directory before what is in it, sorted; into those that are not left out."""
