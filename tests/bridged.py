@@ -143,13 +143,25 @@ class Conversation:
         self._sock = None
 
 
+def where(folder: Path) -> dict[str, Any]:
+    """The loopback; in a jail, where there is none, a socket of Unix."""
+    with socket.socket() as listening, socket.socket() as asking:
+        try:
+            listening.bind(("127.0.0.1", 0))
+            listening.listen()
+            asking.connect(listening.getsockname())
+        except OSError:
+            return {"socket": folder / "socket"}
+        return {}
+
+
 @contextmanager
 def serving(folder: Path, **options: Any) -> Iterator[tuple[Bridge, Disk]]:
     """A disk ``docs`` in ``folder / "docs"``, with a place for locks beside it."""
     (folder / "docs").mkdir(exist_ok=True)
     with (
         Disk(folder / "docs", name="docs", locks=folder / "locks") as disk,
-        Bridge({"docs": disk}, **options) as bridge,
+        Bridge({"docs": disk}, **{**where(folder), **options}) as bridge,
     ):
         yield bridge, disk
 
@@ -172,5 +184,5 @@ def tree_of(folder: Path) -> dict[str, bytes | None]:
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
-        if "locks" not in path.parts
+        if path.name != "socket" and "locks" not in path.parts
     }

@@ -9,6 +9,8 @@ import logging
 import os
 import shutil
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -35,6 +37,7 @@ from tests.bridged import (
     serving,
     settle,
     tree_of,
+    where,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +64,12 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         Disk(folder / "docs", name="docs", locks=folder / "locks") as docs,
         Disk(folder / "other", name="other", locks=folder / "locks") as other,
         Storage.fake(disks=["docs", "other"]) as storage,
-        Bridge({"docs": docs, "other": other}, storage=storage, origins=[ORIGIN]) as bridge,
+        Bridge(
+            {"docs": docs, "other": other},
+            storage=storage,
+            origins=[ORIGIN],
+            **where(folder.parent),
+        ) as bridge,
     ):
         ask(bridge, "OPTIONS", "/")  # what a first request opens for good, it opens now
         docs.put("first", b"", if_none_match="*")
@@ -811,16 +819,16 @@ def test_the_hand_over_goes_to_a_descriptor(tmp_path: Path) -> None:
 
 
 def test_a_socket_of_unix_is_its_owners_and_goes_at_the_end(tmp_path: Path) -> None:
-    where = tmp_path / "s"
-    with serving(tmp_path, socket=where) as (bridge, disk):
+    name = tmp_path / "s"
+    with serving(tmp_path, socket=name) as (bridge, disk):
         disk.put("a", b"x")
-        assert where.stat().st_mode & 0o777 == 0o600
+        assert name.stat().st_mode & 0o777 == 0o600
         assert ask(bridge, "GET", "/docs/a").body == b"x"
         assert ask(bridge, "GET", "/docs/a", {"Authorization": None}).status == 401
-        with pytest.raises(OSError, match="in use"), Bridge({"docs": disk}, socket=where):
+        with pytest.raises(OSError, match="in use"), Bridge({"docs": disk}, socket=name):
             pass
         settle(bridge)
-    assert not where.exists()
+    assert not name.exists()
 
 
 def test_a_socket_that_was_left_is_replaced_and_nothing_else(tmp_path: Path) -> None:
@@ -892,4 +900,48 @@ def test_there_are_no_more_connections_than_there_may_be(tmp_path: Path) -> None
                 pass
         settle(bridge)
         assert ask(bridge, "PROPFIND", "/docs/", {"Depth": "0"}).status == 207
+        settle(bridge)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
+def test_another_user_neither_connects_nor_reads(shared_root: Path) -> None:
+    """In folders that everybody may enter: what keeps him out is the mode of what is made."""
+    code = """
+import os, socket, sys
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for attempt in (
+    lambda: socket.socket(socket.AF_UNIX).connect("s"),
+    lambda: open("line"),
+    lambda: os.listdir(f"/proc/{sys.argv[1]}/fd"),
+):
+    try:
+        attempt()
+    except PermissionError:
+        continue
+    print("got in")
+"""
+    folder = shared_root
+    with serving(folder, socket=folder / "s") as (bridge, _):
+        bridge.hand_over(folder / "line")
+        said = subprocess.run(
+            [sys.executable, "-c", code, str(os.getpid())],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (said.returncode, said.stdout) == (0, ""), said.stderr
+        settle(bridge)
+
+
+def test_another_process_is_known_by_its_user(tmp_path: Path) -> None:
+    """Where the mode of the socket were not enough, as root's own is not."""
+    with serving(tmp_path, socket=tmp_path / "s") as (bridge, disk):
+        disk.put("a", b"x")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("safefs.bridge.server.os.geteuid", lambda: os.getuid() + 1)
+            with pytest.raises(OSError), connected(bridge):
+                pass
+        settle(bridge)
+        assert ask(bridge, "GET", "/docs/a").status == 200
         settle(bridge)

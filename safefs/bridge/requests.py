@@ -215,6 +215,7 @@ class Connection(HTTPConnection):
             self.socket.do_handshake()
         except (OSError, ValueError) as error:
             return self._refuse(error)
+        self.server.acknowledge(self.socket)
         return True
 
     def _refuse(self, error: Exception) -> bool:

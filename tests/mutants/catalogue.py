@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.mutants import (
     of_archives,
+    of_bridge,
     of_disks,
     of_exports,
     of_kernel,
@@ -30,6 +31,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     *of_disks.DISKS,
     *of_disks.FSSPEC,
     *of_archives.ARCHIVES,
+    *of_bridge.BRIDGE,
     *of_sealing.AGE,
     *of_sealing.KEYS,
     *of_exports.EXPORTS,
