@@ -215,11 +215,13 @@ class Storage:
         """Make a new key, and keep the old one for what was sealed with it.
 
         ``key`` is the same object, and seals for the new one from now on. Other processes that run
-        meanwhile seal for the old one until they open a Storage anew, or meet what is sealed for
-        the new one. ``KeyUnavailableError`` where
-        there is none yet.
+        meanwhile seal for the old one until they open a Storage anew, issue or meet a token of the
+        new one, or meet what is sealed for it. All tokens are void, for these too.
+        ``KeyUnavailableError`` where there is none yet.
         """
-        return self._key_holder().rotate()
+        key = self._key_holder().rotate()
+        self._tokens().key_changed()
+        return key
 
     def export_key(self) -> Hidden:
         """The key and those before it as text, for a safe place: who has it opens all there is.
@@ -238,13 +240,15 @@ class Storage:
         passphrase or a keyring that does not answer, it is the error of ``key``, and nothing is
         changed, unless ``give_up``: then what they sealed can be opened no more. A file that
         was given up stays beside the new one. One that is gone is brought back by itself.
-        ``ValueError`` for what is no exported key.
+        All tokens are void. ``ValueError`` for what is no exported key.
         """
         from safefs.secrets import texts
 
         text = texts.exported(exported)
         del exported  # a traceback may show what a frame holds
-        return self._key_holder().adopt(text, replace=replace, give_up=give_up)
+        key = self._key_holder().adopt(text, replace=replace, give_up=give_up)
+        self._tokens().key_changed()
+        return key
 
     def _key_holder(self) -> Holder:
         """Made when it is first asked for; of threads that come at once all get one."""

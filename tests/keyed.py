@@ -32,6 +32,9 @@ class Keyring:
     def derive(self, purpose: str) -> Hidden:
         return derived(Hidden(self.all[0].reveal().encode()), b"", purpose.encode())
 
+    def renew(self) -> bool:
+        return False
+
     def rotate(self) -> None:
         self.all.insert(0, X25519Identity.generate())
 

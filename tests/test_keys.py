@@ -162,7 +162,8 @@ def test_to_ask_where_it_is_makes_none(home: Path) -> None:
         assert storage.key_source == "file"
     with opened("passphrase") as storage:
         assert storage.key_source == "passphrase"
-    assert not keys_of(home).exists()
+        assert storage.can_encrypt
+    assert not list(home.iterdir())
 
 
 def test_what_is_remembered_holds_no_key(home: Path) -> None:

@@ -26,6 +26,7 @@ from safefs import (
     Secrets,
     Storage,
     TokenError,
+    UnsafeFolderError,
     WrongKeyError,
 )
 from safefs.age import ScryptRecipient, X25519Identity, decrypt_bytes, encrypt_bytes
@@ -240,15 +241,34 @@ def test_only_the_owner_may_read_it(tmp_path: Path, key: Keyring, given: bool) -
         with Disk(tmp_path / "state", create=True, locks=tmp_path / "locks") as disk:
             secrets = Secrets(lambda: disk, lambda: key)
             if given:
-                disk.make_directory(".secrets")
+                (tmp_path / "state" / ".secrets").mkdir(0o755)
             secrets.set("mail", "a")
+            for path in (tmp_path / "state" / ".secrets").iterdir():
+                path.chmod(0o666)
             secrets.set("mail", "b")
     finally:
         os.umask(before)
     folder = tmp_path / "state" / ".secrets"
     (file,) = folder.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert given or stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_folder_that_others_may_write_to_is_refused(real: Storage, home: Path, mode: int) -> None:
+    real.secrets.set("mail", "a")
+    folder = home / ".local" / "state" / APP / ".secrets"
+    folder.chmod(mode)
+    uses: list[Callable[[], object]] = [
+        lambda: real.secrets.set("mail", "b"),
+        lambda: real.secrets.get("mail"),
+        real.secrets.rewrap,
+    ]
+    for use in uses:
+        with pytest.raises(UnsafeFolderError, match=r"written to by others.*'\.secrets'"):
+            use()
+    folder.chmod(0o700)
+    assert real.secrets.get("mail").reveal() == "a"
 
 
 def test_two_files_cannot_be_swapped(storage: Storage) -> None:

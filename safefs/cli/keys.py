@@ -68,7 +68,7 @@ def _show_source(storage: Storage, arguments: argparse.Namespace) -> None:
 
 def _rotate(storage: Storage, arguments: argparse.Namespace) -> None:
     _refuse_read_only(arguments)
-    _confirm(arguments, f"{storage.app} gets a new key; tokens of the old one are void.")
+    _confirm(arguments, f"{storage.app} gets a new key; all tokens are void.")
     _say_recipient(str(storage.rotate_key().recipient), arguments)
 
 
@@ -91,7 +91,7 @@ def _import(storage: Storage, arguments: argparse.Namespace) -> None:
     kept = _remembered(storage)
     give_up = arguments.give_up_old_key
     instead = f", instead of {kept.recipient}{_AFTER[give_up]}" if kept else ""
-    _confirm(arguments, f"This becomes the key of {storage.app}{instead}.")
+    _confirm(arguments, f"This becomes the key of {storage.app}{instead}; all tokens are void.")
     key = storage.import_key(text, replace=True, give_up=give_up)
     _say_recipient(str(key.recipient), arguments)
 

@@ -50,6 +50,10 @@ class Holder(Unpickled, ABC):
     def source(self) -> Source:
         """Where the key is kept, or would be; makes nothing."""
 
+    def is_new(self) -> bool:
+        """Whether ``key`` would make one now that is kept."""
+        return False
+
     def at_hand(self) -> bool:
         """Whether ``key`` would give one; makes none, and asks for no passphrase.
 

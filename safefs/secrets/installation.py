@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from safefs.drivers.locking import Locks
-    from safefs.policy import Policy
     from safefs.root import Root
     from safefs.secrets.holder import Identities, Source
     from safefs.secrets.keys import InstallationKey, KeySource
@@ -70,7 +69,7 @@ class Installation(Holder):
         self,
         app: str,
         locks: Locks,
-        state: Callable[[Policy], Root],
+        state: Callable[..., Root],
         place: str,
         wanted: KeySource | None = None,
         ask: Ask | None = None,
@@ -97,6 +96,9 @@ class Installation(Holder):
         except NoKeyringError:
             return "file"
         return "keyring"
+
+    def is_new(self) -> bool:
+        return self._key is None and self.remembered() is None
 
     def at_hand(self) -> bool:
         kept = self.remembered()

@@ -13,7 +13,7 @@ from stat import S_IMODE, S_IRWXG, S_IRWXO, S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
 
 from safefs.age.hidden import Hidden
-from safefs.errors import KeyFileError
+from safefs.errors import KeyFileError, MissingFolderError
 from safefs.kernel import syscalls
 from safefs.operations import names, sweeping
 from safefs.paths import RelPath
@@ -99,15 +99,19 @@ class KeyFolder:
         self.shown = shown
 
     @classmethod
-    def opened(
-        cls, state: Callable[[Policy], Root], shown: str, *, create: bool
-    ) -> KeyFolder | None:
+    def opened(cls, state: Callable[..., Root], shown: str, *, create: bool) -> KeyFolder | None:
         """``state`` opens the folder of the application's state; None where there is no such one.
 
-        ``KeyFileError`` for a folder that is open to others.
+        Only with ``create`` is either made. ``KeyFileError`` for a folder that is open to others.
         """
         path = os.path.join(shown, FOLDER)
-        with state(_NO_LINKS) as root:
+        try:
+            opened = state(_NO_LINKS, create=create)
+        except MissingFolderError:
+            if create:
+                raise
+            return None
+        with opened as root:
             try:
                 found = root.lstat(FOLDER)
             except FileNotFoundError:

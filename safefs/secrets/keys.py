@@ -96,6 +96,14 @@ class InstallationKey(Unpickled):
                 return found
         return None
 
+    def renew(self) -> bool:
+        """Whether another process has made another key since, and the present one is that now.
+
+        It looks at what is remembered of the key, and asks for no passphrase: that of a key under a
+        passphrase stays.
+        """
+        return self._keys.again()
+
     def derive(self, purpose: str) -> Hidden:
         """32 bytes for this purpose, and others for each other: HKDF-SHA-256 of the present key.
 

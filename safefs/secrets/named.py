@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from safefs.age.frames import without_frames
 from safefs.age.hidden import Hidden
 from safefs.errors import MissingSecretError, SealedFileError
-from safefs.secrets.private import put
+from safefs.secrets.private import put, refuse_shared
 from safefs.secrets.sealing import opened, sealed
 from safefs.secrets.secret import Secret, secret_of
 
@@ -68,7 +68,8 @@ class Secrets:
 
         ``MissingSecretError``, a KeyError, where there is none. ``SealedFileError`` where the file
         was changed or is another secret's; ``WrongKeyError`` where neither the key of this
-        installation nor one that it had before opens it.
+        installation nor one that it had before opens it. ``UnsafeFolderError`` where others may
+        write to the folder, as of ``set``.
         """
         path = _path(name)
         try:
@@ -146,7 +147,9 @@ class Secrets:
         put(self._disk(), path, sealed(_what(name), content, self._key()))
 
     def _get(self, path: str, name: str) -> Secret:
-        with self._disk().read_stream(path) as file:
+        disk = self._disk()
+        refuse_shared(disk, FOLDER)
+        with disk.read_stream(path) as file:
             data = file.read(_MAX_FILE + 1)
         try:
             if len(data) > _MAX_FILE:

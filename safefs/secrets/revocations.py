@@ -1,8 +1,9 @@
 """Which tokens are void before their time: one small file in the application's state.
 
 Every token names the generation it is of, a random word in that file. To revoke one is to list its
-id; to revoke all is to draw another word. So where the file is missing, damaged, or cannot be that
-of these tokens, every token is void, and none that was revoked comes back with a lost file.
+id; to revoke all is to draw another word. So where the file is missing, damaged, writable by
+others, or cannot be that of these tokens, every token is void, and none that was revoked comes back
+with a lost file.
 
 An entry is forgotten a day after its token has expired. The clock may be set back by more than
 that, so what is kept of those forgotten is the latest time at which one expired, and a token that
@@ -15,14 +16,15 @@ import json
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
-from safefs.secrets.private import put
+from safefs.secrets.private import is_shared, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from safefs.disk import Disk
 
-FILE = ".tokens/revoked.json"  # in the folder of the state, where no disk shows it
+FOLDER = ".tokens"
+FILE = f"{FOLDER}/revoked.json"  # in the folder of the state, where no disk shows it
 _LOCK = "safefs tokens"
 _KEPT = 24 * 60 * 60  # seconds: a clock that is set back by less brings none of them back
 _GENERATION = 16  # bytes
@@ -51,9 +53,12 @@ class Revocations:
         self._disk = disk
 
     def read(self) -> Ledger | None:
-        """None where there is none that can be read as one."""
+        """None where there is none that can be read as one, or others may write to it."""
+        disk = self._disk()
         try:
-            return _parsed(self._disk().get(FILE))
+            if is_shared(disk, FOLDER, "directory") or is_shared(disk, FILE, "file"):
+                return None
+            return _parsed(disk.get(FILE))
         except FileNotFoundError:
             return None
 
@@ -79,6 +84,12 @@ class Revocations:
     def add_all(self) -> None:
         with self._disk().lock(_LOCK):
             self._begin()
+
+    def add_all_there_are(self) -> None:
+        """The same, and nothing where there is no list: no token is good then."""
+        with self._disk().lock(_LOCK):
+            if self._disk().exists(FILE):
+                self._begin()
 
     def _begin(self) -> Ledger:
         made = Ledger(secrets.token_urlsafe(_GENERATION), {})

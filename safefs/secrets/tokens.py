@@ -46,16 +46,20 @@ class Tokens:
             raise UnknownDiskError(scope.disk, tuple(self._storage))
         issued = int(time.time())
         expires = issued + _seconds(ttl)
+        generation = self._revocations.generation(expires)
+        # Then the key: one that is changed after this look brings another generation with it.
+        key = self._storage.key
+        key.renew()
         claims = {
             "aud": self._audience(audience),
             "exp": expires,
-            "gen": self._revocations.generation(expires),
+            "gen": generation,
             "iat": issued,
             "jti": secrets.token_urlsafe(_ID),
             "nbf": issued,
             "scope": {"disk": scope.disk, "path": scope.path, "verbs": scope.verbs},
         }
-        return signed(claims, self._key())
+        return signed(claims, key.derive(PURPOSE))
 
     def verify(
         self,
@@ -84,12 +88,21 @@ class Tokens:
     def revoke_all(self) -> None:
         self._revocations.add_all()
 
+    def key_changed(self) -> None:
+        """Void what was signed with the key before, also where that is still held."""
+        self._revocations.add_all_there_are()
+
     def _grant(
         self, token: Hidden | None, *, audience: str | None = None, timely: bool = True
     ) -> Grant:
         if token is None:
             raise TokenError(TokenError.MALFORMED, "a token is a str")
-        found = verified(token, self._key(), audience=audience, timely=timely)
+        if self._storage._key_holder().is_new():  # noqa: SLF001  (one object)
+            raise TokenError(TokenError.SIGNATURE, "there is no key here that could have signed it")
+        key = self._storage.key
+        found = verified(token, key.derive(PURPOSE), audience=audience, timely=timely)
+        if isinstance(found, TokenError) and found.reason == TokenError.SIGNATURE and key.renew():
+            found = verified(token, key.derive(PURPOSE), audience=audience, timely=timely)
         grant = found if isinstance(found, TokenError) else _read(found)
         if isinstance(grant, TokenError):
             raise grant
@@ -116,9 +129,6 @@ class Tokens:
                 f"an audience can be printed, in 1 to {_LONGEST_AUDIENCE} characters: {audience!r}"
             )
         return audience
-
-    def _key(self) -> Hidden:
-        return self._storage.key.derive(PURPOSE)
 
 
 def hidden_token(token: object) -> Hidden | None:
