@@ -15,7 +15,7 @@ from safefs.drivers.locking import FOLDER as LOCKS
 from safefs.drivers.locking import LockDirectory
 from safefs.drivers.observed import check_hook
 from safefs.errors import ConfigError, LockedDownError, MissingFolderError, UnknownDiskError
-from safefs.folders import HOME, PRIVATE, STATE, TEMP, TemporaryFolder, make_ours, places
+from safefs.folders import APP, HOME, PRIVATE, STATE, TEMP, TemporaryFolder, make_ours, places
 from safefs.policy import Policy
 from safefs.root import Root
 
@@ -107,8 +107,9 @@ class Storage:
         if not home_dot_entries:
             _hide_dot_entries(rights, HOME)
         # Where the key of the installation lies: see safefs.secrets.keyfile.
-        for name, place in found.items():
-            if place.path == found[STATE].path:
+        kept_in = _real(found[STATE])
+        for name in APP:
+            if _real(found[name]) == kept_in:
                 _hide_dot_entries(rights, name)
         locks = LockDirectory(_lock_folder(found[STATE]))
         common = Common(locks, on_access, _seals(entries, weakref.ref(self)))
@@ -198,6 +199,8 @@ class Storage:
         may read; under a passphrase where that was chosen, or where no such file can be. Where the
         first one was put is remembered, and no other is made. That it is not kept in a keyring is a
         warning of the logger ``safefs.secrets`` when it is made, and told by ``key_source``.
+        The disk ``state``, and another that is the same folder, do not show that file; a disk that
+        lies above the state folder does, as ``home`` where XDG_STATE_HOME is in plain sight in it.
         Many processes may come here at once, and get one key. Needs ``safefs[crypto]``.
 
         Raises ``KeyUnavailableError`` where it is not to be had; ``WrongPassphraseError``;
@@ -669,6 +672,11 @@ def _hide_dot_entries(rights: dict[str, Mapping[str, Any]], name: str) -> None:
     rights[name] = {"top_level_dot_entries": "refuse", **rights.get(name, {})}
 
 
+def _real(place: Place) -> str | None:
+    """By whatever spelling or link it is said, as it stands now."""
+    return None if place.path is None else os.path.realpath(place.path)
+
+
 def _check_key(source: object, is_callable: bool, *, given: bool) -> None:  # noqa: FBT001
     """``passphrase`` itself is not handed on, for the same reason."""
     if source not in (None, "keyring", "file", "passphrase"):
@@ -730,7 +738,8 @@ def _found(place: Place, policy: Policy, common: Common) -> Slot:
 def _own(state: Place, locks: LockDirectory) -> Slot:
     """What safefs keeps for an application in its state: entries that begin with a dot.
 
-    No rights of ``safefs.toml`` hold there, no hook is told, and none of the disks shows it.
+    No rights of ``safefs.toml`` hold there, no hook is told, and no disk shows
+    it but one that lies above.
     """
 
     def opener() -> Opened:

@@ -249,6 +249,20 @@ def test_a_file_that_the_file_system_opens_to_others_takes_no_name(
     assert first_run() == recipient
 
 
+@pytest.mark.parametrize("spelling", ["x", "x/", "/x", "link"])
+def test_nor_does_another_disk_that_is_the_same_folder(
+    home: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    (home / "link").symlink_to("x")
+    monkeypatch.setenv("XDG_STATE_HOME", f"{home}/x")
+    monkeypatch.setenv("XDG_DATA_HOME", f"{home}/{spelling}")
+    with opened("file") as storage:
+        _ = storage.key
+        assert (home / "x" / APP / ".keys" / KEY).exists()
+        with pytest.raises(PolicyError):
+            storage.disk("appdata").get(f".keys/{KEY}")
+
+
 # -- what is refused -----------------------------------------------------------------------------
 
 

@@ -34,8 +34,9 @@ class Secrets:
 
     A name is text that can be printed, at most 128 bytes in UTF-8; upper case and lower case are
     two names, and so are two spellings of one letter. A value is str or bytes, at most 60 KiB. Each
-    is a file of mode 0600 in the folder ``.secrets`` (0700) of the state, where no disk shows it;
-    it is replaced as a whole, and set once ``set`` returns, also after a crash of the machine.
+    is a file of mode 0600 in the folder ``.secrets`` (0700) of the state, where no disk shows it
+    but one that lies above that folder (docs/secrets.md); it is replaced as a whole, and set once
+    ``set`` returns, also after a crash of the machine.
     Threads and processes may use it at once.
 
     What is not hidden: how many there are, their names, how long each is, and when it was set. Nor
