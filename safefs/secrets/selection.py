@@ -3,7 +3,7 @@
 A pattern without a slash is of a name, wherever it stands; one with a slash is of a path from the
 top, where ``**`` stands for any number of directories. One that ends in a slash is of directories
 alone. What is meant is told apart neither by case nor by who has made the list: ``*.PEM`` is
-``*.pem``, and of a directory that is left out nothing travels.
+``*.pem``, and of a directory that is left out nothing travels by a path beneath it.
 """
 
 from __future__ import annotations

@@ -283,8 +283,8 @@ COPIES = (
         "compare only before the content is written",
         "what another has written meanwhile is lost",
         f"{_ROOM}replace.py",
-        "                    condition.check(handle, parent)\n                    draft.publish(",
-        "                    draft.publish(",
+        "                    condition.check(handle, parent)\n                    meant = condition",
+        "                    meant = condition",
         "tests/test_locks.py::test_a_change_while_the_source_is_read_is_noticed",
     ),
     mutant(

@@ -131,7 +131,7 @@ KEYS = (
         "take whatever key is there",
         "a key that somebody put in its place is used, and he reads what is sealed from then on",
         "safefs/secrets/installation.py",
-        "    if kept.recipient not in {str(each.recipient) for each in identities}:\n        raise _gone",
+        "    if not _holds(identities, kept):\n        raise _gone",
         "    if False:\n        raise _gone",
         "tests/test_keys.py::test_another_key_in_its_place_is_an_error",
     ),

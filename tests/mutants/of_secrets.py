@@ -64,7 +64,7 @@ SECRETS = (
     mutant(
         "raise with the frames of what failed",
         "a traceback shows what was to be sealed, or the part that could be opened",
-        "safefs/secrets/frames.py",
+        "safefs/age/frames.py",
         "    failure.__traceback__ = failure.__context__ = failure.__cause__ = None\n",
         "",
         _SHOWN("secrets-sealed for nobody"),
