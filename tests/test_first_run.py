@@ -12,6 +12,7 @@ import pytest
 from safefs import Storage
 from safefs.age import decrypt_bytes, encrypt_bytes
 from safefs.secrets import stores
+from safefs.secrets.stores import IN_DOUBT
 from safefs.testing.interposing import Interposed, Killed, Undisturbed
 from safefs.testing.mounts import fork
 from tests.at_once import at_once
@@ -177,7 +178,9 @@ def test_a_rotation_that_is_killed_anywhere_has_been_done_or_not_and_loses_no_ke
             with opened(source) as storage:
                 assert decrypt_bytes(sealed, [storage.key]) == b"a", f"killed before call {index}"
                 done.add(storage.key.recipient != before)
-            assert course.names == FILES[source], f"killed before call {index}"
+            # A keyring may still write to the entry that was being written: its name is kept.
+            doubt = {IN_DOUBT} if source == "keyring" else set()
+            assert course.names - doubt == FILES[source], f"killed before call {index}"
             with opened(source) as storage:
                 assert storage.rotate_key().recipient != before
                 assert decrypt_bytes(sealed, [storage.key]) == b"a"
