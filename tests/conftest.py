@@ -262,20 +262,36 @@ def fs(scratch: Scratch) -> Iterator[Any]:
         yield fsspec.filesystem("safefs")
 
 
-@pytest.fixture
-def _no_loops() -> Iterator[None]:
-    """zarr and fsspec start an event loop in a thread, and never end it."""
+def _end_loop() -> None:
+    """That of fsspec, if there is one: it starts it in a thread, and never ends it."""
     import fsspec.asyn
-    from zarr.core import sync
 
-    yield
-    sync.cleanup_resources()
     loop, thread = fsspec.asyn.loop[0], fsspec.asyn.iothread[0]
     if loop is not None:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
         fsspec.asyn.loop[0] = fsspec.asyn.iothread[0] = None
+
+
+@pytest.fixture(scope="module")
+def _own_loop() -> Iterator[None]:
+    """A loop of fsspec's before the descriptors of any test of the module are looked at."""
+    import fsspec.asyn
+
+    fsspec.asyn.get_loop()
+    yield
+    _end_loop()
+
+
+@pytest.fixture
+def _no_loops() -> Iterator[None]:
+    """zarr and fsspec start an event loop in a thread, and never end it."""
+    from zarr.core import sync
+
+    yield
+    sync.cleanup_resources()
+    _end_loop()
 
 
 @pytest.fixture

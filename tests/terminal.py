@@ -1,7 +1,7 @@
-"""Runs a program that asks for a passphrase at a terminal: ``python -m tests.terminal PROGRAM …``.
+"""Answers a program at a terminal, line by line: ``python -m tests.terminal PROGRAM …``.
 
-The passphrase comes by stdin, and is typed as often as it is asked for. A program of its own, so
-that the fork is one of a process with a single thread.
+The lines come by stdin; each is typed when the program waits, as its prompt tells. A program of its
+own, so that the fork is one of a process with a single thread.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import os
 import pty
 import sys
 
+_PROMPTS = (b">", b"?", b"(y/n)")
+
 
 def main(words: list[str]) -> int:
-    passphrase = sys.stdin.buffer.readline()
+    lines = iter(sys.stdin.buffer.readlines())
     child, terminal = pty.fork()
     if child == 0:
         os.execvp(words[0], words)
@@ -24,14 +26,18 @@ def main(words: list[str]) -> int:
             break
         if not more:
             break
+        sys.stdout.buffer.write(more)
         shown += more
-        if b"passphrase" in shown and shown.rstrip().endswith(b":"):
-            os.write(terminal, passphrase)
+        if _waits(shown):
+            os.write(terminal, next(lines, b"quit\n"))
             shown = b""
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status:
-        sys.stderr.buffer.write(shown)
-    return status
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _waits(shown: bytes) -> bool:
+    """A colon alone may be the middle of a line that is still being printed."""
+    end = shown.rstrip()
+    return end.endswith(_PROMPTS) or (b"passphrase" in shown and end.endswith(b":"))
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def _age(place: Path, *words: str, passphrase: str | None = None) -> None:
     subprocess.run(
         command,
         cwd=place if passphrase is None else None,
-        input=f"{passphrase or ''}\n".encode(),
+        input=f"{passphrase or ''}\n".encode() * 2,  # to seal it asks again
         capture_output=True,
         check=True,
         timeout=100,

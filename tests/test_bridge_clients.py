@@ -130,7 +130,7 @@ def test_cadaver_has_a_session(served: tuple[Bridge, Disk], tmp_path: Path) -> N
     netrc.write_text(f"machine {host} login any password {bridge.key.reveal()}\n")
     netrc.chmod(0o600)
     session = "y\nmkcol box\nput data box/data\ncopy box/data copied\nmove copied moved\nls\nquit\n"
-    terminal = (sys.executable, str(Path(__file__).with_name("session.py")))
+    terminal = (sys.executable, str(Path(__file__).with_name("terminal.py")))
     said = run(tmp_path, *terminal, "cadaver", f"{bridge.url}docs/", input=session)
     assert disk.all_files() == ["box/data", "moved"], said
     assert disk.get("moved") == b"by cadaver"

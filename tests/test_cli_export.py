@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from safefs.cli import main
+from tests import test_cli
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,24 +37,11 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return app
 
 
-class Shell:
-    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
-
-    def __call__(self, *argv: str) -> str:
-        assert main(argv) == 0
-        out, err = self._capture.readouterr()
-        assert err == ""
-        return out
-
+class Shell(test_cli.Shell):
     def fails(self, *argv: str, status: int = 1) -> str:
-        assert main(argv) == status
-        out, err = self._capture.readouterr()
-        assert out == ""
-        assert err.startswith("safefs: ")
-        assert err.count("\n") == 1
-        assert "CANARY" not in err
-        return err[len("safefs: ") : -1]
+        said = super().fails(*argv, status=status)
+        assert "CANARY" not in said
+        return said
 
 
 @pytest.fixture

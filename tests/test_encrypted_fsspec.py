@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("_own_loop")
+
 CANARY = b"a canary in plain " * 1000
 CACHES = [CachingFileSystem, WholeFileCacheFileSystem, SimpleCacheFileSystem]
 PROTOCOLS = ["filecache", "simplecache", "blockcache"]
@@ -44,18 +46,6 @@ class World:
     def left(self) -> bool:
         files = [path for path in self.caches.rglob("*") if path.is_file()]
         return any(CANARY[:18] in path.read_bytes() for path in files)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_loop() -> Iterator[None]:
-    """fsspec's asynchronous file systems start a loop in a thread, and never end it."""
-    fsspec.asyn.get_loop()
-    yield
-    (loop,), (thread,) = fsspec.asyn.loop, fsspec.asyn.iothread
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
-    fsspec.asyn.loop[0] = fsspec.asyn.iothread[0] = None
 
 
 @pytest.fixture

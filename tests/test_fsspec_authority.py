@@ -34,18 +34,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("_own_loop")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _own_loop() -> Iterator[None]:
-    """fsspec's asynchronous file systems start a loop in a thread, and never end it."""
-    fsspec.asyn.get_loop()
-    yield
-    (loop,), (thread,) = fsspec.asyn.loop, fsspec.asyn.iothread
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
-    fsspec.asyn.loop[0] = fsspec.asyn.iothread[0] = None
-
-
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
     """A directory of a disk deep in the scratch, with a secret above and links to it inside."""
