@@ -49,7 +49,6 @@ class Publication:
         "_name",
         "_path",
         "_replace",
-        "_writer",
         "draft",
         "growth",
     )
@@ -57,7 +56,6 @@ class Publication:
     def __init__(
         self, handle: Handle, path: RelPath, mode: Mode, permissions: int, *, durable: bool
     ) -> None:
-        self._writer = syscalls.getpid()
         self._handle = handle
         self._path = path
         self._replace = mode.raw[0] == "w" and not handle.policy.append_only
@@ -114,8 +112,7 @@ class Publication:
         dir_fd, self._dir_fd = self._dir_fd, -1
         try:
             if dir_fd >= 0:
-                if syscalls.getpid() == self._writer:
-                    self.draft.discard()
+                self.draft.discard()
                 syscalls.close(dir_fd)
         finally:
             self._directory.close()

@@ -84,7 +84,7 @@ class Draft:
     that has it. Where all of that was given it took as long.
     """
 
-    __slots__ = ("_dir_fd", "_growth", "_name", "fd")
+    __slots__ = ("_dir_fd", "_growth", "_name", "_writer", "fd")
 
     def __init__(
         self,
@@ -96,6 +96,7 @@ class Draft:
         growth: DraftGrowth | None = None,
     ) -> None:
         """``permissions``: exactly these; None: ``default`` less the umask."""
+        self._writer = syscalls.getpid()
         self._dir_fd = dir_fd
         self._growth = growth
         mode = default if permissions is None else permissions
@@ -160,9 +161,9 @@ class Draft:
             self._growth.taken()
 
     def discard(self) -> None:
-        """Remove the file, if it has no name yet."""
+        """Remove the file, if it has no name yet; in a fork it is the writer's, and stays."""
         name, self._name = self._name, b""
-        if name:
+        if name and syscalls.getpid() == self._writer:
             try:
                 if self._growth is None:
                     syscalls.unlink(name, dir_fd=self._dir_fd)
