@@ -27,6 +27,7 @@ from safefs import (
     RedactionError,
     Storage,
 )
+from safefs.drivers.local import LocalDriver
 from safefs.drivers.memory import MemoryDriver
 from safefs.secrets.exportreport import LeftOut, Rewritten
 from safefs.secrets.selection import LEFT_OUT, Selection
@@ -564,13 +565,42 @@ def test_more_than_the_budget_is_one_error_before_anything_is_written(
     disk.export(app.parent / "out", redact=["AWS_*"], budget=Budget(entries=8, bytes=37, depth=3))
 
 
-def test_a_file_that_grows_meanwhile_is_held_to_the_budget(disk: Disk, app: Path) -> None:
-    def grow(progress: Progress) -> None:
-        if progress.path == "own":
-            (app / "src" / "main.py").write_text("x" * 100)
+def test_a_file_that_grows_while_it_is_read_is_held_to_the_budget(
+    disk: Disk, app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat_open = LocalDriver.stat_open
 
+    def grown(driver: LocalDriver, file: Any) -> Any:
+        found = stat_open(driver, file)
+        if found.size == len("print()\n"):
+            (app / "src" / "main.py").write_text("x" * 100)
+        return found
+
+    monkeypatch.setattr(LocalDriver, "stat_open", grown)
     with nothing_done(app.parent), pytest.raises(BudgetError):
-        disk.export(app.parent / "out", redact=["AWS_*"], budget=Budget(bytes=100), progress=grow)
+        disk.export(app.parent / "out", redact=["AWS_*"], budget=Budget(bytes=100))
+
+
+@pytest.mark.parametrize("content", ["print(1)", "print()\n"], ids=["longer", "as long"])
+def test_what_is_written_anew_in_place_between_the_look_and_the_copy_is_noticed(
+    disk: Disk, app: Path, content: str
+) -> None:
+    def write(progress: Progress) -> None:
+        if progress.path == "own":
+            (app / "src" / "main.py").write_text(content)
+
+    with nothing_done(app.parent), pytest.raises(OSError, match=r"main\.py") as raised:
+        disk.export(app.parent / "out", redact=["AWS_*"], progress=write)
+    assert raised.value.errno == errno.ESTALE
+
+
+@pytest.mark.parametrize("word", ["exclude", "include", "env_files"])
+@pytest.mark.parametrize("pattern", ["../x", "a/../x", "..", "x ", " x"])
+def test_a_pattern_that_is_a_slip_is_refused(
+    disk: Disk, app: Path, word: str, pattern: str
+) -> None:
+    with nothing_done(app.parent), pytest.raises(ValueError, match=r"hold no '\.\.'|a space"):
+        disk.export(app.parent / "out", **{word: [pattern]})  # type: ignore[arg-type]
 
 
 def test_progress_is_told_with_what_there_is_to_do(disk: Disk, app: Path) -> None:

@@ -331,11 +331,12 @@ class _Plan:
             return file.read()
 
     def open(self, entry: _Entry) -> BinaryIO:
-        """A file, if it is still the one that was looked at: its name may lead elsewhere by now."""
+        """A file, if it is still what was looked at: it may be another, or hold another thing."""
         file = self.tree.open(entry.at, "rb")
         try:
             with Blame(entry.at):
-                if self.tree.stat_open(file).identity != entry.found.identity:
+                found = self.tree.stat_open(file)
+                if found.identity != entry.found.identity or found != entry.found:
                     raise _replaced(entry)
         except BaseException:
             file.close()

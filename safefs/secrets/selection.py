@@ -40,7 +40,7 @@ class Selection:
     def __init__(
         self, exclude: Iterable[str], include: Iterable[str], env_files: Iterable[str]
     ) -> None:
-        """``TypeError`` for a bare str, ``ValueError`` for a pattern that is of nothing."""
+        """``TypeError`` for a bare str, ``ValueError`` for a pattern of nothing, or a slip."""
         self._exclude = _patterns("exclude", exclude)
         self._include = _patterns("include", include)
         self._env_files = _patterns("env_files", env_files)
@@ -95,6 +95,10 @@ def _patterns(name: str, given: Iterable[str]) -> tuple[_NamePattern, ...]:
             raise TypeError(f"a pattern of {name} is a str, not {type(text).__name__}")
         if not parts_of(text):
             raise ValueError(f"{text!r} in {name} is the name of nothing")
+        if ".." in parts_of(text):
+            raise ValueError(f"{text!r} in {name}: paths are from the top, and hold no '..'")
+        if text != text.strip():
+            raise ValueError(f"{text!r} in {name} begins or ends with a space")
         made.append(_NamePattern(text))
     return tuple(made)
 

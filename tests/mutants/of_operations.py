@@ -248,8 +248,8 @@ COPIES = (
         "leave drafts behind",
         "a reader of the directory finds half a file under a name that nobody gave",
         f"{_ROOM}replace.py",
-        '        name, self._name = self._name, b""\n        if name:\n',
-        '        name, self._name = self._name, b""\n        if not name:\n',
+        '        name, self._name = self._name, b""\n        if name and',
+        '        name, self._name = self._name, b""\n        if not name and',
         "tests/test_traps.py::test_an_error_half_way_leaves_neither_a_change_nor_a_temporary_name",
     ),
     mutant(
