@@ -109,7 +109,9 @@ def test_there_are_examples_to_run() -> None:
 def test_the_example_of_the_conformance_suite_runs(tmp_path: Path) -> None:
     code = next(code for _, code in EXAMPLES if "DiskConformance" in code)
     (tmp_path / "test_mine.py").write_text(code, encoding="utf-8")
-    options = ["-q", "-p", "no:cacheprovider", "-k", "test_get_gives_the_content"]
+    # Of its own, or it would tidy up what all other runs have left.
+    place = f"--basetemp={tmp_path / 'base'}"
+    options = ["-q", "-p", "no:cacheprovider", place, "-k", "test_get_gives_the_content"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "."],
         cwd=tmp_path,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import safefs
 from safefs import Storage
 from safefs.age import Hidden, X25519Identity, encrypt_bytes
 from safefs.age.bech32 import decoded
@@ -33,6 +34,8 @@ assert _FOUND is not None
 RAW = _FOUND[1]
 # Whole or cut, in whichever letters; what begins every key is no trace of one.
 TRACES = [CANARY[16:36], CANARY[16:36].lower(), repr(RAW)[2:22], RAW.hex()[:20], PASSPHRASE]
+
+OURS = os.path.join(os.path.dirname(safefs.__file__), "")  # a checkout may be called so as well
 
 SOURCES: dict[str, dict[str, Any]] = {
     "keyring": {},
@@ -67,7 +70,7 @@ def locals_of(error: BaseException | None) -> str:
         shown += [repr(error), str(error), repr(error.args), repr(vars(error))]
         frame = error.__traceback__
         while frame is not None:
-            if f"{os.sep}safefs{os.sep}" in frame.tb_frame.f_code.co_filename:
+            if frame.tb_frame.f_code.co_filename.startswith(OURS):
                 shown.append(repr(frame.tb_frame.f_locals))
             frame = frame.tb_next
         error = error.__cause__ or error.__context__
